@@ -5,15 +5,23 @@
 #![warn(missing_docs)]
 
 mod content_type;
+mod cursor;
+mod etag;
 mod lifetime;
 mod offset;
 mod path;
 mod producer;
+mod url_path;
 
+pub mod header;
+pub mod json;
 pub mod limits;
 
 pub use content_type::{ContentType, Framing, InvalidContentType};
+pub use cursor::{CURSOR_EPOCH_MS, CURSOR_INTERVAL_SECONDS, CURSOR_JITTER_SECONDS_MAX, Cursor};
+pub use etag::{ETag, if_none_match};
 pub use lifetime::{InvalidLifetime, Lifetime, TtlSeconds};
 pub use offset::{InvalidOffset, Offset, ReadFrom};
-pub use path::{InvalidPath, StreamPath};
+pub use path::{InvalidPath, RESERVED_SEGMENT, StreamPath};
 pub use producer::{Epoch, InvalidProducer, ProducerId, ProducerSeq, ProducerStamp, StreamSeq};
+pub use url_path::{path_from_url, path_to_url, segment_from_url, segment_to_url};

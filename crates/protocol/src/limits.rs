@@ -10,3 +10,5 @@ pub const STREAM_SEQ_BYTES_MAX: usize = 256;
 pub const CONTENT_TYPE_BYTES_MAX: usize = 256;
 /// Largest producer epoch or sequence number: 2^53 − 1, what every JavaScript client can hold.
 pub const PRODUCER_NUMBER_MAX: u64 = (1 << 53) - 1;
+/// Deepest nesting of arrays and objects inside one JSON message.
+pub const JSON_DEPTH_MAX: usize = 512;

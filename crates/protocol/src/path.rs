@@ -32,7 +32,16 @@ pub enum InvalidPath {
     /// Two slashes in a row, a slash at an end, `.` or `..`.
     #[error("stream path has an empty, '.' or '..' segment")]
     BadSegment,
+    /// In a URL: `%` without two hexadecimal digits after it.
+    #[error("stream path has a '%' that two hexadecimal digits do not follow")]
+    MalformedEscape,
+    /// In a URL: escapes that are not UTF-8.
+    #[error("stream path is not UTF-8 once its escapes are decoded")]
+    NotUtf8,
 }
+
+/// The first segment under which the protocol keeps its own resources (protocol section 6): no stream lives there.
+pub const RESERVED_SEGMENT: &str = "__ds";
 
 impl StreamPath {
     /// Checks `text` and takes it as a path.
@@ -50,6 +59,11 @@ impl StreamPath {
             return Err(InvalidPath::BadSegment);
         }
         Ok(Self(Arc::from(text)))
+    }
+
+    /// Whether it lies under [`RESERVED_SEGMENT`].
+    pub fn is_reserved(&self) -> bool {
+        self.0.split('/').next() == Some(RESERVED_SEGMENT)
     }
 
     /// The path as text.
@@ -70,6 +84,19 @@ impl fmt::Debug for StreamPath {
     }
 }
 
+impl serde::Serialize for StreamPath {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for StreamPath {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::new(&text).map_err(serde::de::Error::custom)
+    }
+}
+
 impl std::borrow::Borrow<str> for StreamPath {
     fn borrow(&self) -> &str {
         &self.0
@@ -85,6 +112,13 @@ mod tests {
         for text in ["a", "chat/42", "ünï/ço de", "a%2Fb", "...", "a.b/..c"] {
             assert_eq!(StreamPath::new(text).unwrap().as_str(), text);
         }
+    }
+
+    #[test]
+    fn only_the_first_segment_reserves() {
+        let reserved = |text| StreamPath::new(text).unwrap().is_reserved();
+        assert!(reserved("__ds") && reserved("__ds/x"));
+        assert!(!reserved("__dsx") && !reserved("a/__ds"));
     }
 
     #[test]
