@@ -16,6 +16,7 @@ mod url_path;
 pub mod header;
 pub mod json;
 pub mod limits;
+pub mod sse;
 
 pub use content_type::{ContentType, Framing, InvalidContentType};
 pub use cursor::{CURSOR_EPOCH_MS, CURSOR_INTERVAL_SECONDS, CURSOR_JITTER_SECONDS_MAX, Cursor};

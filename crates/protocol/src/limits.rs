@@ -12,3 +12,5 @@ pub const CONTENT_TYPE_BYTES_MAX: usize = 256;
 pub const PRODUCER_NUMBER_MAX: u64 = (1 << 53) - 1;
 /// Deepest nesting of arrays and objects inside one JSON message.
 pub const JSON_DEPTH_MAX: usize = 512;
+/// Largest event an SSE parser collects unless told otherwise, in bytes.
+pub const SSE_EVENT_BYTES_MAX: usize = 64 * 1024 * 1024;
