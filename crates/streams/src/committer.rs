@@ -1,0 +1,255 @@
+//! Decide, commit, publish: the one place where streams change.
+//!
+//! One thread drains the queue, decides each request on heads that nobody else can touch, hands the accepted changes to
+//! the store in one commit, and only then shows readers the new tails and releases the answers. Refusals and duplicates
+//! wait like everything else, because they reveal state that is not durable before the commit is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crossbeam_channel::Receiver;
+use foldhash::fast::RandomState;
+use headwater_protocol::StreamPath;
+use tokio::sync::oneshot;
+
+use crate::batch::{Batch, Publication};
+use crate::change::Change;
+use crate::decide::{Verdict, decide_append};
+use crate::engine::Inner;
+use crate::head::Head;
+use crate::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX};
+use crate::live::{Chunk, Live, Presence};
+use crate::operation::{Append, AppendError, Appended, EngineError};
+use crate::store::{BatchId, Outcome, Store, StoreError};
+use crate::submission::{Answer, Submission};
+use crate::tail_cache::TailCache;
+
+pub(crate) struct Committer<S: Store> {
+    pub(crate) inner: Arc<Inner<S>>,
+    pub(crate) slots: HashMap<StreamPath, Slot, RandomState>,
+    queue: Receiver<Submission>,
+    cache: TailCache,
+    next_batch: u64,
+}
+
+/// An active stream: its head as decided so far, and what readers see of it.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) head: Head,
+    pub(crate) live: Arc<Live>,
+}
+
+impl<S: Store> Committer<S> {
+    pub(crate) fn new(inner: Arc<Inner<S>>, queue: Receiver<Submission>) -> Self {
+        let cache = TailCache::new(inner.limits.tail_cache_bytes_max);
+        Self { inner, slots: HashMap::default(), queue, cache, next_batch: 0 }
+    }
+
+    /// Runs until it is told to stop or every handle of the engine is gone.
+    pub(crate) async fn run(mut self) {
+        while let Ok(first) = self.queue.recv() {
+            let (work, stop) = self.drain(first);
+            self.process(work).await;
+            if let Some(reply) = stop {
+                let closed = self.inner.store.close().await;
+                if reply.send(closed).is_err() {
+                    tracing::debug!("nobody waited for the engine to stop");
+                }
+                return;
+            }
+        }
+    }
+
+    fn drain(&self, first: Submission) -> (Vec<Submission>, Option<oneshot::Sender<Result<(), StoreError>>>) {
+        let mut work = Vec::with_capacity(self.queue.len() + 1);
+        let mut bytes = 0;
+        let mut next = Some(first);
+        while let Some(submission) = next.take() {
+            let held = submission.payload_bytes();
+            self.inner.queued_bytes.fetch_sub(held, Ordering::Relaxed);
+            bytes += held;
+            if let Submission::Stop(reply) = submission {
+                return (work, Some(reply));
+            }
+            work.push(submission);
+            if work.len() < BATCH_OPERATIONS_MAX && bytes < BATCH_BYTES_MAX {
+                next = self.queue.try_recv().ok();
+            }
+        }
+        (work, None)
+    }
+
+    async fn process(&mut self, work: Vec<Submission>) {
+        if let Err(cause) = self.activate_missing(&work).await {
+            tracing::error!(%cause, "loading streams failed");
+            return work.into_iter().for_each(|submission| submission.refuse(cause.clone()));
+        }
+        // ORDER: make room before deciding, or a full disk would leave heads ahead of the store.
+        let work = match self.reserve(&work).await {
+            Ok(()) => work,
+            Err(cause) => {
+                let (writing, reading): (Vec<_>, Vec<_>) = work.into_iter().partition(Submission::may_write);
+                writing.into_iter().for_each(|submission| submission.refuse(cause.clone()));
+                reading
+            }
+        };
+        let now_ms = self.inner.clock.now_ms();
+        let mut batch = Batch::new(self.inner.activity.is_watched());
+        for submission in work {
+            batch.operations += 1;
+            self.decide(&mut batch, submission, now_ms).await;
+        }
+        self.commit(batch).await;
+    }
+
+    async fn reserve(&self, work: &[Submission]) -> Result<(), StoreError> {
+        let writes = work.iter().filter(|submission| submission.may_write()).count();
+        if writes == 0 {
+            return Ok(());
+        }
+        self.inner.store.reserve(writes, work.iter().map(Submission::payload_bytes).sum()).await
+    }
+
+    /// Brings the heads that `work` needs into memory, in one look at the store.
+    async fn activate_missing(&mut self, work: &[Submission]) -> Result<(), StoreError> {
+        let mut missing: Vec<StreamPath> = Vec::new();
+        for path in work.iter().flat_map(Submission::paths).flatten() {
+            if !self.slots.contains_key(path) {
+                missing.push(path.clone());
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        self.load(&missing).await
+    }
+
+    pub(crate) async fn load(&mut self, paths: &[StreamPath]) -> Result<(), StoreError> {
+        for head in self.inner.store.load(paths).await?.into_iter().flatten() {
+            let live = Arc::new(Live::loaded(&head));
+            self.inner.registry.insert(live.clone());
+            self.slots.insert(head.path.clone(), Slot { head, live });
+        }
+        Ok(())
+    }
+
+    async fn decide(&mut self, batch: &mut Batch, submission: Submission, now_ms: u64) {
+        match submission {
+            Submission::Append(append, reply) => {
+                let outcome = self.append(batch, &append, now_ms);
+                batch.answers.push(Answer::Append(reply, outcome));
+            }
+            Submission::Create { create, fork_at, reply } => {
+                let outcome = self.create(batch, create, fork_at, now_ms).await;
+                batch.answers.push(Answer::Create(reply, outcome));
+            }
+            Submission::Delete(path, reply) => {
+                let outcome = self.delete(batch, &path, now_ms).await;
+                batch.answers.push(Answer::Delete(reply, outcome));
+            }
+            Submission::Trim(path, to, reply) => {
+                let outcome = self.trim(batch, &path, to);
+                batch.answers.push(Answer::Trim(reply, outcome));
+            }
+            Submission::Activate(path, reply) => {
+                Answer::Activate(reply, Ok(self.inner.registry.get(&path))).send();
+            }
+            Submission::Documents(documents, reply) => {
+                let changes = documents.into_iter().map(|(key, value)| match value {
+                    Some(value) => Change::PutDocument { key, value },
+                    None => Change::RemoveDocument { key },
+                });
+                batch.transaction(changes.collect());
+                batch.answers.push(Answer::Documents(reply, Ok(())));
+            }
+            Submission::Touch(path) => self.record_access(batch, &path),
+            Submission::Reap(path) => self.reap(batch, &path, now_ms).await,
+            Submission::Sweep => self.sweep(),
+            Submission::Stop(_) => unreachable!("drain takes the stop out"),
+        }
+    }
+
+    fn append(&mut self, batch: &mut Batch, append: &Append, now_ms: u64) -> Result<Appended, AppendError> {
+        let slot = self.slots.get_mut(&append.path).ok_or(AppendError::NotFound)?;
+        if slot.live.is_expired(now_ms) && !slot.head.soft_deleted {
+            return Err(AppendError::NotFound);
+        }
+        match decide_append(&slot.head, append, now_ms, self.inner.limits.producers_per_stream_max)? {
+            Verdict::Duplicate(highest) => {
+                let (next, closed) = (slot.head.tail, slot.head.is_closed());
+                Ok(Appended::Duplicate { next, closed, highest })
+            }
+            Verdict::Accept(delta) => {
+                slot.live.touch(now_ms);
+                batch.append(&mut slot.head, &slot.live, delta);
+                Ok(Appended::Written { next: slot.head.tail, closed: slot.head.is_closed() })
+            }
+        }
+    }
+
+    async fn commit(&mut self, mut batch: Batch) {
+        if batch.is_empty() {
+            return batch.answers.into_iter().for_each(Answer::send);
+        }
+        let id = BatchId(self.next_batch);
+        self.next_batch += 1;
+        let (transactions, appended) = batch.transactions();
+        match self.inner.store.commit(id, transactions).await {
+            Ok(commit) => {
+                let all_landed = commit.outcomes.iter().all(|outcome| *outcome == Outcome::Landed);
+                assert!(all_landed, "a store that only this engine changes has no conflicts");
+                self.inner.observer.committed(batch.operations, batch.payload_bytes, commit.written_bytes, commit.sync);
+                self.publish(batch.publications, appended);
+                if !batch.activity.is_empty() {
+                    self.inner.activity.note(std::mem::take(&mut batch.activity));
+                }
+                batch.answers.into_iter().for_each(Answer::send);
+            }
+            Err(cause) => {
+                tracing::error!(%cause, "a commit failed: no more changes are taken");
+                self.inner.poisoned.store(true, Ordering::SeqCst);
+                let cause = EngineError::Store(cause);
+                batch.answers.into_iter().for_each(|answer| answer.fail(&cause));
+            }
+        }
+    }
+
+    /// Shows readers what has become durable, in the order in which it was decided.
+    fn publish(
+        &mut self,
+        publications: Vec<Publication>,
+        mut appended: Vec<Option<(headwater_protocol::Offset, bytes::Bytes)>>,
+    ) {
+        for publication in publications {
+            match publication {
+                Publication::Advanced { live, transaction } => {
+                    self.show(&live, appended[transaction].take());
+                }
+                Publication::Created { live, transaction } => {
+                    self.inner.registry.insert(live.clone());
+                    self.show(&live, appended[transaction].take());
+                }
+                Publication::Ended { live, presence } => {
+                    if presence == Presence::Removed {
+                        self.inner.registry.remove(&live);
+                    }
+                    live.end(presence);
+                }
+            }
+        }
+    }
+
+    fn show(&mut self, live: &Arc<Live>, appended: Option<(headwater_protocol::Offset, bytes::Bytes)>) {
+        // A stream that was removed later in the same batch has no slot any more: its end is published instead.
+        let Some(slot) = self.slots.get(&live.path).filter(|slot| slot.head.id == live.id) else { return };
+        let bytes = appended.as_ref().map_or(0, |(_, bytes)| bytes.len());
+        let chunk = appended.map(|(start, bytes)| Arc::new(Chunk { start, bytes, encoded: Default::default() }));
+        live.publish(&slot.head, chunk);
+        if bytes > 0 {
+            self.cache.keep(live, bytes);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What waits in the committer's queue, and the answers it owes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use headwater_protocol::{Offset, StreamPath};
+use tokio::sync::oneshot;
+
+use crate::change::DocumentKey;
+use crate::live::Live;
+use crate::operation::{
+    Append, AppendError, Appended, Create, CreateError, Created, DeleteError, EngineError, TrimError,
+};
+use crate::store::StoreError;
+
+pub(crate) type Documents = Vec<(DocumentKey, Option<Bytes>)>;
+
+/// One request to the committer.
+#[derive(Debug)]
+pub(crate) enum Submission {
+    Append(Append, oneshot::Sender<Result<Appended, AppendError>>),
+    /// `fork_at` is the resolved fork point; `None` unless it is a fork whose target does not exist yet.
+    Create {
+        create: Create,
+        fork_at: Option<Offset>,
+        reply: oneshot::Sender<Result<Created, CreateError>>,
+    },
+    Delete(StreamPath, oneshot::Sender<Result<(), DeleteError>>),
+    Trim(StreamPath, Offset, oneshot::Sender<Result<Offset, TrimError>>),
+    /// Brings a stream into memory for readers.
+    Activate(StreamPath, oneshot::Sender<Result<Option<Arc<Live>>, StoreError>>),
+    Documents(Documents, oneshot::Sender<Result<(), EngineError>>),
+    /// Records a reader's access, so that a sliding lifetime survives a restart.
+    Touch(StreamPath),
+    /// Removes the stream if its lifetime has run out.
+    Reap(StreamPath),
+    /// Forgets streams that nobody uses.
+    Sweep,
+    /// Finish what is queued, close the store, end.
+    Stop(oneshot::Sender<Result<(), StoreError>>),
+}
+
+impl Submission {
+    /// Streams whose heads the decision needs.
+    pub(crate) fn paths(&self) -> [Option<&StreamPath>; 2] {
+        match self {
+            Self::Append(append, _) => [Some(&append.path), None],
+            Self::Create { create, .. } => [Some(&create.path), create.fork.as_ref().map(|fork| &fork.source)],
+            Self::Delete(path, _)
+            | Self::Trim(path, ..)
+            | Self::Activate(path, _)
+            | Self::Touch(path)
+            | Self::Reap(path) => [Some(path), None],
+            Self::Documents(..) | Self::Sweep | Self::Stop(_) => [None, None],
+        }
+    }
+
+    /// Payload bytes it holds in memory while it waits.
+    pub(crate) fn payload_bytes(&self) -> usize {
+        match self {
+            Self::Append(append, _) => append.payload.len(),
+            Self::Create { create, .. } => create.payload.len(),
+            Self::Documents(documents, _) => {
+                documents.iter().map(|(_, value)| value.as_ref().map_or(0, Bytes::len)).sum()
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether it may lead to a write.
+    pub(crate) fn may_write(&self) -> bool {
+        !matches!(self, Self::Activate(..) | Self::Sweep | Self::Stop(_))
+    }
+
+    /// Answers that the store cannot do it.
+    pub(crate) fn refuse(self, cause: StoreError) {
+        match self {
+            Self::Append(_, reply) => Answer::Append(reply, Err(AppendError::Engine(cause.into()))).send(),
+            Self::Create { reply, .. } => Answer::Create(reply, Err(CreateError::Engine(cause.into()))).send(),
+            Self::Delete(_, reply) => Answer::Delete(reply, Err(DeleteError::Engine(cause.into()))).send(),
+            Self::Trim(_, _, reply) => Answer::Trim(reply, Err(TrimError::Engine(cause.into()))).send(),
+            Self::Activate(_, reply) => Answer::Activate(reply, Err(cause)).send(),
+            Self::Documents(_, reply) => Answer::Documents(reply, Err(cause.into())).send(),
+            Self::Touch(_) | Self::Reap(_) | Self::Sweep | Self::Stop(_) => {}
+        }
+    }
+}
+
+/// A decided answer. It is held back until everything it was decided on is durable.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Append(oneshot::Sender<Result<Appended, AppendError>>, Result<Appended, AppendError>),
+    Create(oneshot::Sender<Result<Created, CreateError>>, Result<Created, CreateError>),
+    Delete(oneshot::Sender<Result<(), DeleteError>>, Result<(), DeleteError>),
+    Trim(oneshot::Sender<Result<Offset, TrimError>>, Result<Offset, TrimError>),
+    Activate(oneshot::Sender<Result<Option<Arc<Live>>, StoreError>>, Result<Option<Arc<Live>>, StoreError>),
+    Documents(oneshot::Sender<Result<(), EngineError>>, Result<(), EngineError>),
+}
+
+impl Answer {
+    /// A caller that has gone away does not hear it; what was done stays done.
+    pub(crate) fn send(self) {
+        let heard = match self {
+            Self::Append(reply, outcome) => reply.send(outcome).is_ok(),
+            Self::Create(reply, outcome) => reply.send(outcome).is_ok(),
+            Self::Delete(reply, outcome) => reply.send(outcome).is_ok(),
+            Self::Trim(reply, outcome) => reply.send(outcome).is_ok(),
+            Self::Activate(reply, outcome) => reply.send(outcome).is_ok(),
+            Self::Documents(reply, outcome) => reply.send(outcome).is_ok(),
+        };
+        if !heard {
+            tracing::trace!("an answer found its caller gone");
+        }
+    }
+
+    /// Answers that it is unknown whether it happened, whatever was decided.
+    pub(crate) fn fail(self, cause: &EngineError) {
+        match self {
+            Self::Append(reply, _) => Self::Append(reply, Err(AppendError::Engine(cause.clone()))),
+            Self::Create(reply, _) => Self::Create(reply, Err(CreateError::Engine(cause.clone()))),
+            Self::Delete(reply, _) => Self::Delete(reply, Err(DeleteError::Engine(cause.clone()))),
+            Self::Trim(reply, _) => Self::Trim(reply, Err(TrimError::Engine(cause.clone()))),
+            Self::Documents(reply, _) => Self::Documents(reply, Err(cause.clone())),
+            reading @ Self::Activate(..) => reading,
+        }
+        .send();
+    }
+}
