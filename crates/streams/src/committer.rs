@@ -20,6 +20,7 @@ use crate::engine::Inner;
 use crate::head::Head;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX};
 use crate::live::{Chunk, Live, Presence};
+use crate::mailbox::Round;
 use crate::operation::{Append, AppendError, Appended, EngineError};
 use crate::store::{BatchId, Outcome, Store, StoreError};
 use crate::submission::{Answer, Submission};
@@ -192,7 +193,8 @@ impl<S: Store> Committer<S> {
 
     async fn commit(&mut self, mut batch: Batch) {
         if batch.is_empty() {
-            return batch.answers.into_iter().for_each(Answer::send);
+            let mut round = Round::default();
+            return batch.answers.into_iter().for_each(|answer| round.answer(answer));
         }
         let id = BatchId(self.next_batch);
         self.next_batch += 1;
@@ -202,17 +204,19 @@ impl<S: Store> Committer<S> {
                 let all_landed = commit.outcomes.iter().all(|outcome| *outcome == Outcome::Landed);
                 assert!(all_landed, "a store that only this engine changes has no conflicts");
                 self.inner.observer.committed(batch.operations, batch.payload_bytes, commit.written_bytes, commit.sync);
-                self.publish(batch.publications, appended);
+                let mut round = Round::default();
+                self.publish(&mut round, batch.publications, appended);
                 if !batch.activity.is_empty() {
                     self.inner.activity.note(std::mem::take(&mut batch.activity));
                 }
-                batch.answers.into_iter().for_each(Answer::send);
+                batch.answers.into_iter().for_each(|answer| round.answer(answer));
             }
             Err(cause) => {
                 tracing::error!(%cause, "a commit failed: no more changes are taken");
                 self.inner.poisoned.store(true, Ordering::SeqCst);
                 let cause = EngineError::Store(cause);
-                batch.answers.into_iter().for_each(|answer| answer.fail(&cause));
+                let mut round = Round::default();
+                batch.answers.into_iter().for_each(|answer| round.answer(answer.failed(&cause)));
             }
         }
     }
@@ -220,34 +224,40 @@ impl<S: Store> Committer<S> {
     /// Shows readers what has become durable, in the order in which it was decided.
     fn publish(
         &mut self,
+        round: &mut Round,
         publications: Vec<Publication>,
         mut appended: Vec<Option<(headwater_protocol::Offset, bytes::Bytes)>>,
     ) {
         for publication in publications {
             match publication {
                 Publication::Advanced { live, transaction } => {
-                    self.show(&live, appended[transaction].take());
+                    self.show(round, &live, appended[transaction].take());
                 }
                 Publication::Created { live, transaction } => {
                     self.inner.registry.insert(live.clone());
-                    self.show(&live, appended[transaction].take());
+                    self.show(round, &live, appended[transaction].take());
                 }
                 Publication::Ended { live, presence } => {
                     if presence == Presence::Removed {
                         self.inner.registry.remove(&live);
                     }
-                    live.end(presence);
+                    live.end(round, presence);
                 }
             }
         }
     }
 
-    fn show(&mut self, live: &Arc<Live>, appended: Option<(headwater_protocol::Offset, bytes::Bytes)>) {
+    fn show(
+        &mut self,
+        round: &mut Round,
+        live: &Arc<Live>,
+        appended: Option<(headwater_protocol::Offset, bytes::Bytes)>,
+    ) {
         // A stream that was removed later in the same batch has no slot any more: its end is published instead.
         let Some(slot) = self.slots.get(&live.path).filter(|slot| slot.head.id == live.id) else { return };
         let bytes = appended.as_ref().map_or(0, |(_, bytes)| bytes.len());
         let chunk = appended.map(|(start, bytes)| Arc::new(Chunk { start, bytes, encoded: Default::default() }));
-        live.publish(&slot.head, chunk);
+        live.publish(round, &slot.head, chunk);
         if bytes > 0 {
             self.cache.keep(live, bytes);
         }

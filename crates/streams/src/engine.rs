@@ -16,6 +16,7 @@ use crate::committer::Committer;
 use crate::follower::{Follower, Place};
 use crate::limits::{EngineLimits, STOP_TIMEOUT};
 use crate::live::{Live, Presence, Published};
+use crate::mailbox::Round;
 use crate::observer::Observer;
 use crate::operation::{
     Append, AppendError, Appended, Create, CreateError, Created, DeleteError, EngineError, ForkPoint, Metadata,
@@ -26,7 +27,7 @@ use crate::reaper;
 use crate::registry::Registry;
 use crate::source::Source;
 use crate::store::{Listed, Store, StoreError, StoreStats};
-use crate::submission::Submission;
+use crate::submission::{Submission, expect_answer};
 
 /// The engine over a store. Cloning is cheap; all clones are one engine, which ends with [`Engine::shutdown`] or with
 /// the last clone.
@@ -99,21 +100,21 @@ impl<S: Store> Engine<S> {
             Some(fork) if !self.exists(&create.path).await? => Some(self.resolve_fork(fork).await?),
             _ => None,
         };
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = expect_answer();
         self.submit(Submission::Create { create, fork_at, reply })?;
         answer.await.map_err(|_| EngineError::Stopping)?
     }
 
     /// Appends, closes, or both. The answer comes once what it tells is durable.
     pub async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = expect_answer();
         self.submit(Submission::Append(append, reply))?;
         answer.await.map_err(|_| EngineError::Stopping)?
     }
 
     /// Deletes a stream; while it has forks, their data is kept and its path stays taken.
     pub async fn delete(&self, path: &StreamPath) -> Result<(), DeleteError> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = expect_answer();
         self.submit(Submission::Delete(path.clone(), reply))?;
         answer.await.map_err(|_| EngineError::Stopping)?
     }
@@ -127,7 +128,7 @@ impl<S: Store> Engine<S> {
                 return Err(TrimError::InsideMessage);
             }
         }
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = expect_answer();
         self.submit(Submission::Trim(path.clone(), to, reply))?;
         answer.await.map_err(|_| EngineError::Stopping)?
     }
@@ -194,7 +195,7 @@ impl<S: Store> Engine<S> {
 
     /// Sets (`Some`) and removes (`None`) documents in one durable step.
     pub async fn write_documents(&self, documents: Vec<(DocumentKey, Option<Bytes>)>) -> Result<(), EngineError> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = expect_answer();
         self.submit(Submission::Documents(documents, reply))?;
         answer.await.map_err(|_| EngineError::Stopping)?
     }
@@ -232,7 +233,9 @@ impl<S: Store> Engine<S> {
     /// Ends live readers, finishes what is queued, and closes the store.
     pub async fn shutdown(&self) -> Result<(), EngineError> {
         self.inner.stopping.store(true, Ordering::SeqCst);
-        self.inner.registry.for_each(|live| live.end(Presence::Stopping));
+        let mut round = Round::default();
+        self.inner.registry.for_each(|live| live.end(&mut round, Presence::Stopping));
+        drop(round);
         let (reply, answer) = oneshot::channel();
         let queue = self.inner.queue.clone();
         // The queue may be full of requests that are still to be answered: wait for a place off the runtime.
@@ -285,7 +288,7 @@ impl<S: Store> Engine<S> {
         if let Some(live) = self.inner.registry.get(path) {
             return Ok(Some(live));
         }
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = expect_answer();
         if self.submit(Submission::Activate(path.clone(), reply)).is_err() {
             return Err(StoreError::Closed);
         }

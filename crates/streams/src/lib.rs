@@ -16,6 +16,7 @@ mod engine;
 mod follower;
 mod head;
 mod live;
+mod mailbox;
 mod observer;
 mod operation;
 mod page;
@@ -36,6 +37,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::Engine;
 pub use follower::{Batch, Follower};
 pub use head::{Closure, Durability, ForkOrigin, Head, InheritedSpan, ProducerState, StreamId, Version};
+pub use mailbox::Mailbox;
 pub use observer::{Observer, Unobserved};
 pub use operation::{
     Append, AppendError, Appended, Create, CreateError, Created, DeleteError, EngineError, ForkPoint, Metadata,

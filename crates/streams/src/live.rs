@@ -2,6 +2,7 @@
 //!
 //! The committer publishes; readers look and wait. Nothing here is ahead of what is durable.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -13,6 +14,7 @@ use headwater_protocol::{ContentType, Framing, Lifetime, Offset, StreamPath};
 use parking_lot::Mutex;
 
 use crate::head::{Head, InheritedSpan, StreamId};
+use crate::mailbox::{Addressed, Round};
 use crate::operation::ReadError;
 
 /// One active stream.
@@ -40,7 +42,7 @@ pub(crate) struct Live {
 struct State {
     published: Published,
     chunks: VecDeque<Arc<Chunk>>,
-    waiting: HashMap<u64, Waker, RandomState>,
+    waiting: HashMap<u64, Addressed<Waker>, RandomState>,
     damaged: Vec<std::ops::Range<Offset>>,
 }
 
@@ -166,7 +168,7 @@ impl Live {
     }
 
     /// Shows readers the durable `head` and, if it brought bytes, keeps those in memory. Wakes who waits.
-    pub(crate) fn publish(&self, head: &Head, chunk: Option<Arc<Chunk>>) {
+    pub(crate) fn publish(&self, round: &mut Round, head: &Head, chunk: Option<Arc<Chunk>>) {
         let woken = {
             let mut state = self.state.lock();
             state.published = published(head);
@@ -179,17 +181,17 @@ impl Live {
             }
             std::mem::take(&mut state.waiting)
         };
-        woken.into_values().for_each(Waker::wake);
+        woken.into_values().for_each(|waker| round.wake(waker));
     }
 
     /// Ends every reader: the stream is gone, or the engine stops.
-    pub(crate) fn end(&self, presence: Presence) {
+    pub(crate) fn end(&self, round: &mut Round, presence: Presence) {
         let woken = {
             let mut state = self.state.lock();
             state.published.presence = presence;
             std::mem::take(&mut state.waiting)
         };
-        woken.into_values().for_each(Waker::wake);
+        woken.into_values().for_each(|waker| round.wake(waker));
     }
 
     /// Forgets the oldest bytes kept in memory; returns how many there were.
@@ -214,7 +216,13 @@ impl Live {
             && !state.published.closed
             && state.published.presence == Presence::Present;
         if quiet {
-            state.waiting.entry(follower).and_modify(|known| known.clone_from(waker)).or_insert_with(|| waker.clone());
+            match state.waiting.entry(follower) {
+                Entry::Occupied(known) if known.get().item.will_wake(waker) => {}
+                Entry::Occupied(mut known) => *known.get_mut() = Addressed::here(waker.clone()),
+                Entry::Vacant(place) => {
+                    place.insert(Addressed::here(waker.clone()));
+                }
+            }
         }
         quiet
     }

@@ -8,28 +8,38 @@ use tokio::sync::oneshot;
 
 use crate::change::DocumentKey;
 use crate::live::Live;
+use crate::mailbox::{Addressed, Mailbox};
 use crate::operation::{
     Append, AppendError, Appended, Create, CreateError, Created, DeleteError, EngineError, TrimError,
 };
 use crate::store::StoreError;
+
+/// Where an answer goes: to whoever waits for it, on their thread.
+pub(crate) type Reply<T> = Addressed<oneshot::Sender<T>>;
+
+/// A place for an answer to the current thread, and what waits for it.
+pub(crate) fn expect_answer<T>() -> (Reply<T>, oneshot::Receiver<T>) {
+    let (sender, receiver) = oneshot::channel();
+    (Addressed::here(sender), receiver)
+}
 
 pub(crate) type Documents = Vec<(DocumentKey, Option<Bytes>)>;
 
 /// One request to the committer.
 #[derive(Debug)]
 pub(crate) enum Submission {
-    Append(Append, oneshot::Sender<Result<Appended, AppendError>>),
+    Append(Append, Reply<Result<Appended, AppendError>>),
     /// `fork_at` is the resolved fork point; `None` unless it is a fork whose target does not exist yet.
     Create {
         create: Create,
         fork_at: Option<Offset>,
-        reply: oneshot::Sender<Result<Created, CreateError>>,
+        reply: Reply<Result<Created, CreateError>>,
     },
-    Delete(StreamPath, oneshot::Sender<Result<(), DeleteError>>),
-    Trim(StreamPath, Offset, oneshot::Sender<Result<Offset, TrimError>>),
+    Delete(StreamPath, Reply<Result<(), DeleteError>>),
+    Trim(StreamPath, Offset, Reply<Result<Offset, TrimError>>),
     /// Brings a stream into memory for readers.
-    Activate(StreamPath, oneshot::Sender<Result<Option<Arc<Live>>, StoreError>>),
-    Documents(Documents, oneshot::Sender<Result<(), EngineError>>),
+    Activate(StreamPath, Reply<Result<Option<Arc<Live>>, StoreError>>),
+    Documents(Documents, Reply<Result<(), EngineError>>),
     /// Records a reader's access, so that a sliding lifetime survives a restart.
     Touch(StreamPath),
     /// Removes the stream if its lifetime has run out.
@@ -89,24 +99,36 @@ impl Submission {
 /// A decided answer. It is held back until everything it was decided on is durable.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    Append(oneshot::Sender<Result<Appended, AppendError>>, Result<Appended, AppendError>),
-    Create(oneshot::Sender<Result<Created, CreateError>>, Result<Created, CreateError>),
-    Delete(oneshot::Sender<Result<(), DeleteError>>, Result<(), DeleteError>),
-    Trim(oneshot::Sender<Result<Offset, TrimError>>, Result<Offset, TrimError>),
-    Activate(oneshot::Sender<Result<Option<Arc<Live>>, StoreError>>, Result<Option<Arc<Live>>, StoreError>),
-    Documents(oneshot::Sender<Result<(), EngineError>>, Result<(), EngineError>),
+    Append(Reply<Result<Appended, AppendError>>, Result<Appended, AppendError>),
+    Create(Reply<Result<Created, CreateError>>, Result<Created, CreateError>),
+    Delete(Reply<Result<(), DeleteError>>, Result<(), DeleteError>),
+    Trim(Reply<Result<Offset, TrimError>>, Result<Offset, TrimError>),
+    Activate(Reply<Result<Option<Arc<Live>>, StoreError>>, Result<Option<Arc<Live>>, StoreError>),
+    Documents(Reply<Result<(), EngineError>>, Result<(), EngineError>),
 }
 
 impl Answer {
+    /// The mailbox of the thread that waits.
+    pub(crate) fn mailbox(&self) -> Option<&Arc<Mailbox>> {
+        match self {
+            Self::Append(reply, _) => reply.mailbox.as_ref(),
+            Self::Create(reply, _) => reply.mailbox.as_ref(),
+            Self::Delete(reply, _) => reply.mailbox.as_ref(),
+            Self::Trim(reply, _) => reply.mailbox.as_ref(),
+            Self::Activate(reply, _) => reply.mailbox.as_ref(),
+            Self::Documents(reply, _) => reply.mailbox.as_ref(),
+        }
+    }
+
     /// A caller that has gone away does not hear it; what was done stays done.
     pub(crate) fn send(self) {
         let heard = match self {
-            Self::Append(reply, outcome) => reply.send(outcome).is_ok(),
-            Self::Create(reply, outcome) => reply.send(outcome).is_ok(),
-            Self::Delete(reply, outcome) => reply.send(outcome).is_ok(),
-            Self::Trim(reply, outcome) => reply.send(outcome).is_ok(),
-            Self::Activate(reply, outcome) => reply.send(outcome).is_ok(),
-            Self::Documents(reply, outcome) => reply.send(outcome).is_ok(),
+            Self::Append(reply, outcome) => reply.item.send(outcome).is_ok(),
+            Self::Create(reply, outcome) => reply.item.send(outcome).is_ok(),
+            Self::Delete(reply, outcome) => reply.item.send(outcome).is_ok(),
+            Self::Trim(reply, outcome) => reply.item.send(outcome).is_ok(),
+            Self::Activate(reply, outcome) => reply.item.send(outcome).is_ok(),
+            Self::Documents(reply, outcome) => reply.item.send(outcome).is_ok(),
         };
         if !heard {
             tracing::trace!("an answer found its caller gone");
@@ -114,7 +136,7 @@ impl Answer {
     }
 
     /// Answers that it is unknown whether it happened, whatever was decided.
-    pub(crate) fn fail(self, cause: &EngineError) {
+    pub(crate) fn failed(self, cause: &EngineError) -> Self {
         match self {
             Self::Append(reply, _) => Self::Append(reply, Err(AppendError::Engine(cause.clone()))),
             Self::Create(reply, _) => Self::Create(reply, Err(CreateError::Engine(cause.clone()))),
@@ -123,6 +145,5 @@ impl Answer {
             Self::Documents(reply, _) => Self::Documents(reply, Err(cause.clone())),
             reading @ Self::Activate(..) => reading,
         }
-        .send();
     }
 }
