@@ -7,6 +7,7 @@
 mod content_type;
 mod cursor;
 mod etag;
+mod glob;
 mod lifetime;
 mod offset;
 mod path;
@@ -21,6 +22,7 @@ pub mod sse;
 pub use content_type::{ContentType, Framing, InvalidContentType};
 pub use cursor::{CURSOR_EPOCH_MS, CURSOR_INTERVAL_SECONDS, CURSOR_JITTER_SECONDS_MAX, Cursor};
 pub use etag::{ETag, if_none_match};
+pub use glob::{Glob, InvalidGlob};
 pub use lifetime::{InvalidLifetime, Lifetime, TtlSeconds};
 pub use offset::{InvalidOffset, Offset, ReadFrom};
 pub use path::{InvalidPath, RESERVED_SEGMENT, StreamPath};

@@ -14,3 +14,5 @@ pub const PRODUCER_NUMBER_MAX: u64 = (1 << 53) - 1;
 pub const JSON_DEPTH_MAX: usize = 512;
 /// Largest event an SSE parser collects unless told otherwise, in bytes.
 pub const SSE_EVENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Longest subscription pattern, in bytes.
+pub const GLOB_BYTES_MAX: usize = 1024;
