@@ -7,6 +7,8 @@
 
 pub mod disk;
 
+mod archive;
+mod catalog;
 mod checkpoint;
 
 pub use checkpoint::{Checkpoint, Expiring, HeadPatch, JournalPosition, Patched};
