@@ -18,6 +18,7 @@ pub mod header;
 pub mod json;
 pub mod limits;
 pub mod sse;
+pub mod subscription;
 
 pub use content_type::{ContentType, Framing, InvalidContentType};
 pub use cursor::{CURSOR_EPOCH_MS, CURSOR_INTERVAL_SECONDS, CURSOR_JITTER_SECONDS_MAX, Cursor};

@@ -16,3 +16,19 @@ pub const JSON_DEPTH_MAX: usize = 512;
 pub const SSE_EVENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Longest subscription pattern, in bytes.
 pub const GLOB_BYTES_MAX: usize = 1024;
+/// Longest subscription id, in bytes after percent-decoding.
+pub const SUBSCRIPTION_ID_BYTES_MAX: usize = 256;
+/// Most stream paths one subscription request may name.
+pub const SUBSCRIPTION_STREAMS_PER_REQUEST_MAX: usize = 1000;
+/// Longest subscription description, in bytes.
+pub const SUBSCRIPTION_DESCRIPTION_BYTES_MAX: usize = 1024;
+/// Longest webhook URL, in bytes.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2048;
+/// Longest name of a worker, in bytes.
+pub const WORKER_NAME_BYTES_MAX: usize = 256;
+/// Shortest lease, in milliseconds.
+pub const LEASE_TTL_MS_MIN: u64 = 1_000;
+/// Lease unless told otherwise, in milliseconds.
+pub const LEASE_TTL_MS_DEFAULT: u64 = 30_000;
+/// Longest lease, in milliseconds.
+pub const LEASE_TTL_MS_MAX: u64 = 600_000;
