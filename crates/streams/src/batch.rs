@@ -27,6 +27,8 @@ pub(crate) struct Batch {
     /// What to tell whoever watches activity; stays empty when nobody does.
     pub(crate) activity: Vec<StreamActivity>,
     watched: bool,
+    /// Whether idle streams are to be evicted once it is durable.
+    pub(crate) sweeps: bool,
     pub(crate) operations: usize,
     pub(crate) payload_bytes: u64,
 }

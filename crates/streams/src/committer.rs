@@ -32,6 +32,8 @@ pub(crate) struct Committer<S: Store> {
     queue: Receiver<Submission>,
     cache: TailCache,
     next_batch: u64,
+    /// The failure of the commit after which heads here may be ahead of the store: nothing is decided on them any more.
+    failed: Option<StoreError>,
 }
 
 /// An active stream: its head as decided so far, and what readers see of it.
@@ -44,7 +46,7 @@ pub(crate) struct Slot {
 impl<S: Store> Committer<S> {
     pub(crate) fn new(inner: Arc<Inner<S>>, queue: Receiver<Submission>) -> Self {
         let cache = TailCache::new(inner.limits.tail_cache_bytes_max);
-        Self { inner, slots: HashMap::default(), queue, cache, next_batch: 0 }
+        Self { inner, slots: HashMap::default(), queue, cache, next_batch: 0, failed: None }
     }
 
     /// Runs until it is told to stop or every handle of the engine is gone.
@@ -82,10 +84,6 @@ impl<S: Store> Committer<S> {
     }
 
     async fn process(&mut self, work: Vec<Submission>) {
-        if let Err(cause) = self.activate_missing(&work).await {
-            tracing::error!(%cause, "loading streams failed");
-            return work.into_iter().for_each(|submission| submission.refuse(cause.clone()));
-        }
         // ORDER: make room before deciding, or a full disk would leave heads ahead of the store.
         let work = match self.reserve(&work).await {
             Ok(()) => work,
@@ -95,19 +93,31 @@ impl<S: Store> Committer<S> {
                 reading
             }
         };
+        if let Err(cause) = self.activate_missing(&work).await {
+            tracing::error!(%cause, "loading streams failed");
+            return work.into_iter().for_each(|submission| submission.refuse(cause.clone()));
+        }
         let now_ms = self.inner.clock.now_ms();
         let mut batch = Batch::new(self.inner.activity.is_watched());
         for submission in work {
             batch.operations += 1;
             self.decide(&mut batch, submission, now_ms).await;
         }
+        let sweeps = batch.sweeps;
         self.commit(batch).await;
+        if sweeps {
+            // ORDER: evict after the commit, or a stream comes back from the store without what the batch did to it.
+            self.sweep();
+        }
     }
 
     async fn reserve(&self, work: &[Submission]) -> Result<(), StoreError> {
         let writes = work.iter().filter(|submission| submission.may_write()).count();
         if writes == 0 {
             return Ok(());
+        }
+        if let Some(cause) = &self.failed {
+            return Err(cause.clone());
         }
         self.inner.store.reserve(writes, work.iter().map(Submission::payload_bytes).sum()).await
     }
@@ -130,7 +140,9 @@ impl<S: Store> Committer<S> {
 
     pub(crate) async fn load(&mut self, paths: &[StreamPath]) -> Result<(), StoreError> {
         for head in self.inner.store.load(paths).await?.into_iter().flatten() {
-            let live = Arc::new(Live::loaded(&head));
+            // Readers may still hold on to it when the slot alone is gone, after a failed commit.
+            let known = self.inner.registry.get(&head.path).filter(|live| live.id == head.id);
+            let live = known.unwrap_or_else(|| Arc::new(Live::loaded(&head, self.inner.started_at_ms)));
             self.inner.registry.insert(live.clone());
             self.slots.insert(head.path.clone(), Slot { head, live });
         }
@@ -151,8 +163,8 @@ impl<S: Store> Committer<S> {
                 let outcome = self.delete(batch, &path, now_ms).await;
                 batch.answers.push(Answer::Delete(reply, outcome));
             }
-            Submission::Trim(path, to, reply) => {
-                let outcome = self.trim(batch, &path, to);
+            Submission::Trim(path, id, to, reply) => {
+                let outcome = self.trim(batch, &path, id, to, now_ms);
                 batch.answers.push(Answer::Trim(reply, outcome));
             }
             Submission::Activate(path, reply) => {
@@ -168,7 +180,7 @@ impl<S: Store> Committer<S> {
             }
             Submission::Touch(path) => self.record_access(batch, &path),
             Submission::Reap(path) => self.reap(batch, &path, now_ms).await,
-            Submission::Sweep => self.sweep(),
+            Submission::Sweep => batch.sweeps = true,
             Submission::Stop(_) => unreachable!("drain takes the stop out"),
         }
     }
@@ -181,6 +193,10 @@ impl<S: Store> Committer<S> {
         match decide_append(&slot.head, append, now_ms, self.inner.limits.producers_per_stream_max)? {
             Verdict::Duplicate(highest) => {
                 let (next, closed) = (slot.head.tail, slot.head.is_closed());
+                slot.live.touch(now_ms);
+                if slot.live.should_record_access(now_ms) {
+                    self.record_access(batch, &append.path);
+                }
                 Ok(Appended::Duplicate { next, closed, highest })
             }
             Verdict::Accept(delta) => {
@@ -214,6 +230,10 @@ impl<S: Store> Committer<S> {
             Err(cause) => {
                 tracing::error!(%cause, "a commit failed: no more changes are taken");
                 self.inner.poisoned.store(true, Ordering::SeqCst);
+                self.failed = Some(match &cause {
+                    StoreError::Poisoned { .. } => cause.clone(),
+                    other => StoreError::Poisoned { cause: other.to_string() },
+                });
                 let cause = EngineError::Store(cause);
                 let mut round = Round::default();
                 batch.answers.into_iter().for_each(|answer| round.answer(answer.failed(&cause)));
@@ -261,5 +281,17 @@ impl<S: Store> Committer<S> {
         if bytes > 0 {
             self.cache.keep(live, bytes);
         }
+    }
+}
+
+/// Whatever ends the committer, nobody is left waiting for it.
+impl<S: Store> Drop for Committer<S> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the committer broke an invariant: no more changes are taken");
+            self.inner.poisoned.store(true, Ordering::SeqCst);
+        }
+        let mut round = Round::default();
+        self.inner.registry.for_each(|live| live.end(&mut round, Presence::Stopping));
     }
 }

@@ -14,6 +14,7 @@ use crate::change::DocumentKey;
 use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::follower::{Follower, Place};
+use crate::head::StreamId;
 use crate::limits::{EngineLimits, STOP_TIMEOUT};
 use crate::live::{Live, Presence, Published};
 use crate::mailbox::Round;
@@ -26,7 +27,7 @@ use crate::page::Page;
 use crate::reaper;
 use crate::registry::Registry;
 use crate::source::Source;
-use crate::store::{Listed, Store, StoreError, StoreStats};
+use crate::store::{Listed, Store, StoreStats};
 use crate::submission::{Submission, expect_answer};
 
 /// The engine over a store. Cloning is cheap; all clones are one engine, which ends with [`Engine::shutdown`] or with
@@ -57,6 +58,8 @@ pub(crate) struct Inner<S: Store> {
     pub(crate) activity: ActivityLog,
     pub(crate) queued_bytes: AtomicUsize,
     pub(crate) live_readers: AtomicUsize,
+    /// Unix milliseconds.
+    pub(crate) started_at_ms: u64,
     pub(crate) poisoned: AtomicBool,
     stopping: AtomicBool,
     followers: AtomicU64,
@@ -72,6 +75,7 @@ impl<S: Store> Engine<S> {
         let (queue, submissions) = bounded(limits.queue_operations_max);
         let inner = Arc::new(Inner {
             store: Arc::new(store),
+            started_at_ms: clock.now_ms(),
             clock,
             limits,
             observer,
@@ -121,15 +125,14 @@ impl<S: Store> Engine<S> {
 
     /// Gives up the bytes before `to`; answers the earliest position that can still be read.
     pub async fn trim(&self, path: &StreamPath, to: Offset) -> Result<Offset, TrimError> {
-        if let Some(live) = self.active(path).await.map_err(EngineError::Store)? {
-            let seen = live.published();
-            let between = to > seen.tail || to <= seen.earliest || self.lies_between(live, to).await?;
-            if !between {
-                return Err(TrimError::InsideMessage);
-            }
+        let live = self.active(path).await?.ok_or(TrimError::NotFound)?;
+        let seen = live.published();
+        let between = to > seen.tail || to <= seen.earliest || self.lies_between(live.clone(), to).await?;
+        if !between {
+            return Err(TrimError::InsideMessage);
         }
         let (reply, answer) = expect_answer();
-        self.submit(Submission::Trim(path.clone(), to, reply))?;
+        self.submit(Submission::Trim(path.clone(), live.id, to, reply))?;
         answer.await.map_err(|_| EngineError::Stopping)?
     }
 
@@ -142,7 +145,7 @@ impl<S: Store> Engine<S> {
 
     /// What a stream is now. Does not count as an access.
     pub async fn metadata(&self, path: &StreamPath) -> Result<Metadata, ReadError> {
-        let live = self.active(path).await.map_err(EngineError::Store)?.ok_or(ReadError::NotFound)?;
+        let live = self.active(path).await?.ok_or(ReadError::NotFound)?;
         let seen = live.readable(self.now_ms())?;
         Ok(Metadata {
             path: live.path.clone(),
@@ -155,7 +158,7 @@ impl<S: Store> Engine<S> {
 
     /// One bounded page from a position. Counts as an access.
     pub async fn page(&self, path: &StreamPath, from: ReadFrom) -> Result<Page, ReadError> {
-        let live = self.active(path).await.map_err(EngineError::Store)?.ok_or(ReadError::NotFound)?;
+        let live = self.active(path).await?.ok_or(ReadError::NotFound)?;
         let seen = self.access(&live)?;
         let source = self.source(live);
         let start = resolve(&source, &seen, from).await?;
@@ -165,10 +168,10 @@ impl<S: Store> Engine<S> {
     /// A live reader from a position. Counts as an access; the stream does not expire by idleness while it lives.
     pub async fn follow(&self, path: &StreamPath, from: ReadFrom) -> Result<Follower<S>, ReadError> {
         let live = loop {
-            if let Some(live) = self.inner.registry.get_as_reader(path) {
+            if let Some(live) = self.inner.registry.get_as_reader(path, self.now_ms())? {
                 break live;
             }
-            self.active(path).await.map_err(EngineError::Store)?.ok_or(ReadError::NotFound)?;
+            self.active(path).await?.ok_or(ReadError::NotFound)?;
         };
         let place = Place::take(self.inner.clone(), live.clone())?;
         let seen = self.access(&live)?;
@@ -255,9 +258,10 @@ impl<S: Store> Engine<S> {
     }
 
     /// Finds the position a fork branches off at, by reading the source where that needs its bytes.
-    async fn resolve_fork(&self, fork: &ForkPoint) -> Result<Offset, CreateError> {
-        let live = self.active(&fork.source).await.map_err(EngineError::Store)?.ok_or(CreateError::SourceNotFound)?;
+    async fn resolve_fork(&self, fork: &ForkPoint) -> Result<(StreamId, Offset), CreateError> {
+        let live = self.active(&fork.source).await?.ok_or(CreateError::SourceNotFound)?;
         let seen = live.readable(self.now_ms()).map_err(|cause| source_error(cause, Offset::START))?;
+        let id = live.id;
         let source = self.source(live);
         let at = fork.offset.unwrap_or(seen.tail);
         if at > seen.tail || at < seen.earliest {
@@ -267,7 +271,8 @@ impl<S: Store> Engine<S> {
             return Err(CreateError::ForkOffsetInsideMessage);
         }
         let resolved = source.skip(at, seen.tail, fork.sub_offset).await;
-        resolved.map_err(|cause| source_error(cause, seen.tail))?.ok_or(CreateError::ForkSubOffset)
+        let resolved = resolved.map_err(|cause| source_error(cause, seen.tail))?;
+        Ok((id, resolved.ok_or(CreateError::ForkSubOffset)?))
     }
 
     fn access(&self, live: &Arc<Live>) -> Result<Published, ReadError> {
@@ -284,15 +289,13 @@ impl<S: Store> Engine<S> {
     }
 
     /// The stream in memory, brought there if need be.
-    async fn active(&self, path: &StreamPath) -> Result<Option<Arc<Live>>, StoreError> {
+    async fn active(&self, path: &StreamPath) -> Result<Option<Arc<Live>>, EngineError> {
         if let Some(live) = self.inner.registry.get(path) {
             return Ok(Some(live));
         }
         let (reply, answer) = expect_answer();
-        if self.submit(Submission::Activate(path.clone(), reply)).is_err() {
-            return Err(StoreError::Closed);
-        }
-        answer.await.unwrap_or(Err(StoreError::Closed))
+        self.submit(Submission::Activate(path.clone(), reply))?;
+        Ok(answer.await.map_err(|_| EngineError::Stopping)??)
     }
 
     fn source(&self, live: Arc<Live>) -> Source {

@@ -15,6 +15,12 @@ pub const FOLLOW_BYTES_MAX: usize = 64 * 1024;
 /// Spans of inherited data a fork may stitch together.
 pub const FORK_SPANS_MAX: usize = 256;
 
+/// Longest time, in milliseconds, that a reader's access to a stream with a sliding lifetime goes unrecorded, and so the
+/// longest such a stream outlives its lifetime after a crash.
+pub const TOUCH_GRAIN_MS_MAX: u64 = 300_000;
+/// Idle streams whose last access one sweep has recorded before they can be evicted.
+pub const SWEEP_TOUCHES_MAX: usize = 1024;
+
 /// How long the last handle waits for a place in the queue to say that the engine ends.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 

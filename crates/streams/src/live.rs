@@ -14,6 +14,7 @@ use headwater_protocol::{ContentType, Framing, Lifetime, Offset, StreamPath};
 use parking_lot::Mutex;
 
 use crate::head::{Head, InheritedSpan, StreamId};
+use crate::limits::TOUCH_GRAIN_MS_MAX;
 use crate::mailbox::{Addressed, Round};
 use crate::operation::ReadError;
 
@@ -30,11 +31,15 @@ pub(crate) struct Live {
     /// Live readers: while there are any the stream is neither evicted nor expired by idleness.
     pub(crate) readers: AtomicUsize,
     /// Set by every use, cleared by the eviction sweep.
-    pub(crate) used: AtomicBool,
+    used: AtomicBool,
     /// Unix milliseconds of the last read or write, recorded or not.
     accessed_at_ms: AtomicU64,
     /// Unix milliseconds of the last access that was recorded, or is about to be.
     recorded_at_ms: AtomicU64,
+    /// Until somebody uses it again, a stream that comes back after a restart gets this much longer: accesses may have
+    /// gone unrecorded.
+    grace_ms: u64,
+    loaded_accessed_at_ms: u64,
     state: Mutex<State>,
 }
 
@@ -105,6 +110,8 @@ impl Live {
             used: AtomicBool::new(true),
             accessed_at_ms: AtomicU64::new(head.accessed_at_ms),
             recorded_at_ms: AtomicU64::new(head.accessed_at_ms),
+            grace_ms: 0,
+            loaded_accessed_at_ms: head.accessed_at_ms,
             state: Mutex::new(State {
                 published: published(head),
                 chunks: VecDeque::new(),
@@ -114,12 +121,28 @@ impl Live {
         }
     }
 
-    /// For a stream that comes back from the store: its sliding lifetime gets the grain back in which readers'
-    /// accesses are recorded, so that it never ends early.
-    pub(crate) fn loaded(head: &Head) -> Self {
-        let live = Self::new(head);
-        live.accessed_at_ms.fetch_add(touch_grain_ms(head.lifetime), Ordering::Relaxed);
-        live
+    /// For a stream that comes back from the store. When its last access was recorded before the engine started, at
+    /// `started_at_ms`, a sliding lifetime gets the grain back in which readers' accesses are recorded, so that it
+    /// never ends early. Later records are exact: no stream is evicted with an access unrecorded.
+    pub(crate) fn loaded(head: &Head, started_at_ms: u64) -> Self {
+        let is_exact = head.accessed_at_ms >= started_at_ms;
+        Self { grace_ms: if is_exact { 0 } else { touch_grain_ms(head.lifetime) }, ..Self::new(head) }
+    }
+
+    pub(crate) fn has_readers(&self) -> bool {
+        self.readers.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether nobody reads it live or has used it since the last time this was asked.
+    pub(crate) fn stays_idle(&self) -> bool {
+        !self.has_readers() && !self.used.swap(false, Ordering::Relaxed)
+    }
+
+    /// Keeps the next eviction sweep away.
+    pub(crate) fn mark_used(&self) {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Whether the last recorded access is old enough to record a new one; true once per grain.
@@ -132,7 +155,7 @@ impl Live {
     }
 
     pub(crate) fn touch(&self, now_ms: u64) {
-        self.used.store(true, Ordering::Relaxed);
+        self.mark_used();
         self.accessed_at_ms.fetch_max(now_ms, Ordering::Relaxed);
     }
 
@@ -146,8 +169,10 @@ impl Live {
             Lifetime::Forever => false,
             Lifetime::Until { at_ms } => now_ms >= at_ms.max(0) as u64,
             Lifetime::Sliding(ttl) => {
-                self.readers.load(Ordering::Relaxed) == 0
-                    && now_ms >= self.accessed_at_ms().saturating_add(ttl.0.saturating_mul(1000))
+                let accessed_at_ms = self.accessed_at_ms();
+                let grace_ms = if accessed_at_ms == self.loaded_accessed_at_ms { self.grace_ms } else { 0 };
+                let lifetime_ms = ttl.0.saturating_mul(1000).saturating_add(grace_ms);
+                !self.has_readers() && now_ms >= accessed_at_ms.saturating_add(lifetime_ms)
             }
         }
     }
@@ -171,7 +196,11 @@ impl Live {
     pub(crate) fn publish(&self, round: &mut Round, head: &Head, chunk: Option<Arc<Chunk>>) {
         let woken = {
             let mut state = self.state.lock();
+            let is_stopping = state.published.presence == Presence::Stopping;
             state.published = published(head);
+            if is_stopping {
+                state.published.presence = Presence::Stopping;
+            }
             if let Some(chunk) = chunk {
                 assert!(
                     state.chunks.back().is_none_or(|last| last.end() == chunk.start),
@@ -184,11 +213,13 @@ impl Live {
         woken.into_values().for_each(|waker| round.wake(waker));
     }
 
-    /// Ends every reader: the stream is gone, or the engine stops.
+    /// Ends every reader: the stream is gone, or the engine stops. Stopping changes nothing for one that is gone.
     pub(crate) fn end(&self, round: &mut Round, presence: Presence) {
         let woken = {
             let mut state = self.state.lock();
-            state.published.presence = presence;
+            if presence != Presence::Stopping || state.published.presence == Presence::Present {
+                state.published.presence = presence;
+            }
             std::mem::take(&mut state.waiting)
         };
         woken.into_values().for_each(|waker| round.wake(waker));
@@ -291,11 +322,11 @@ impl State {
     }
 }
 
-/// How much of a sliding lifetime may pass before a reader's access is recorded: a sixteenth, so that reads cost few
-/// writes; 0 where accesses do not matter.
+/// How much of a sliding lifetime may pass before a reader's access is recorded: a sixteenth within
+/// [`TOUCH_GRAIN_MS_MAX`], so that reads cost few writes; 0 where accesses do not matter.
 fn touch_grain_ms(lifetime: Lifetime) -> u64 {
     match lifetime {
-        Lifetime::Sliding(ttl) => (ttl.0.saturating_mul(1000) / 16).max(1),
+        Lifetime::Sliding(ttl) => (ttl.0.saturating_mul(1000) / 16).clamp(1, TOUCH_GRAIN_MS_MAX),
         Lifetime::Forever | Lifetime::Until { .. } => 0,
     }
 }

@@ -113,7 +113,7 @@ impl fmt::Debug for Page {
 
 /// Where a page from `start` ends: at the tail, at the size limit, or before bytes known to be damaged.
 async fn page_end(source: &Source, tail: Offset, start: Offset, bytes_max: usize) -> Result<Offset, ReadError> {
-    let by_size = start.advance(bytes_max as u64).min(tail);
+    let by_size = start.checked_add(bytes_max as u64).unwrap_or(tail).min(tail);
     let limit = source.live.damaged_after(start).map_or(by_size, |damaged| damaged.min(by_size));
     if limit >= tail || source.live.framing != Framing::Json {
         return Ok(limit.min(tail));

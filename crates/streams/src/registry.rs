@@ -13,6 +13,7 @@ use headwater_protocol::StreamPath;
 use parking_lot::RwLock;
 
 use crate::live::Live;
+use crate::operation::ReadError;
 
 /// A power of two, so that the shard is a mask away.
 const SHARDS: usize = 64;
@@ -35,15 +36,22 @@ impl Registry {
     }
 
     pub(crate) fn get(&self, path: &StreamPath) -> Option<Arc<Live>> {
-        self.shard(path).read().get(path).cloned()
-    }
-
-    /// Finds a stream and counts a live reader on it in one step.
-    pub(crate) fn get_as_reader(&self, path: &StreamPath) -> Option<Arc<Live>> {
         let shard = self.shard(path).read();
         let live = shard.get(path)?;
-        live.readers.fetch_add(1, Ordering::SeqCst);
+        // ORDER: marked under the lock that eviction takes, so that what a reader is about to do is not done to a
+        // stream that was evicted under it.
+        live.mark_used();
         Some(live.clone())
+    }
+
+    /// Finds a readable stream and counts a live reader on it in one step; `None` when it is not in memory.
+    pub(crate) fn get_as_reader(&self, path: &StreamPath, now_ms: u64) -> Result<Option<Arc<Live>>, ReadError> {
+        let shard = self.shard(path).read();
+        let Some(live) = shard.get(path) else { return Ok(None) };
+        // ORDER: look before counting, since a counted reader would bring an expired stream back to life.
+        live.readable(now_ms)?;
+        live.readers.fetch_add(1, Ordering::SeqCst);
+        Ok(Some(live.clone()))
     }
 
     pub(crate) fn insert(&self, live: Arc<Live>) {
@@ -62,11 +70,11 @@ impl Registry {
     pub(crate) fn evict_if_idle(&self, path: &StreamPath) -> bool {
         let mut shard = self.shard(path).write();
         let Some(live) = shard.get(path) else { return true };
-        let busy = live.readers.load(Ordering::SeqCst) > 0 || live.used.swap(false, Ordering::Relaxed);
-        if !busy {
+        let idle = live.stays_idle();
+        if idle {
             shard.remove(path);
         }
-        !busy
+        idle
     }
 
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&Arc<Live>)) {

@@ -9,20 +9,20 @@ use crate::batch::{Batch, Publication};
 use crate::change::{AppendDelta, Change};
 use crate::committer::{Committer, Slot};
 use crate::head::{Closure, ForkOrigin, Head, InheritedSpan, StreamId, Version};
-use crate::limits::FORK_SPANS_MAX;
+use crate::limits::{FORK_SPANS_MAX, SWEEP_TOUCHES_MAX};
 use crate::live::{Live, Presence};
 use crate::operation::{Create, CreateError, Created, DeleteError, EngineError, ForkPoint, Metadata, TrimError};
 use crate::store::Store;
+use crate::submission::Submission;
 
 impl<S: Store> Committer<S> {
     pub(crate) async fn create(
         &mut self,
         batch: &mut Batch,
         create: Create,
-        fork_at: Option<Offset>,
+        fork_at: Option<(StreamId, Offset)>,
         now_ms: u64,
     ) -> Result<Created, CreateError> {
-        let mut changes = Vec::new();
         if let Some(slot) = self.slots.get(&create.path) {
             if slot.head.soft_deleted {
                 return Err(CreateError::PathHeld);
@@ -34,13 +34,15 @@ impl<S: Store> Committer<S> {
             if slot.head.forks > 0 {
                 return Err(CreateError::PathHeld);
             }
-            self.remove(batch, &mut changes, &create.path).await?;
+            // A transaction of its own: the expired stream is gone even if the new one is refused.
+            self.remove(batch, &create.path).await?;
         }
+        let mut changes = Vec::new();
         let id = self.inner.store.allocate_id().await.map_err(EngineError::Store)?;
         let head = match (&create.fork, fork_at) {
             (None, _) => new_head(id, &create, now_ms),
             (Some(fork), Some(at)) => self.fork_head(&mut changes, id, &create, fork, at, now_ms)?,
-            // The target existed when the fork point would have been looked up and is gone now: the caller tries again.
+            // The target existed when the fork point would have been looked up, and is gone now.
             (Some(_), None) => return Err(CreateError::Engine(EngineError::Overloaded)),
         };
         Ok(self.install(batch, changes, head, create))
@@ -71,7 +73,7 @@ impl<S: Store> Committer<S> {
         id: StreamId,
         create: &Create,
         fork: &ForkPoint,
-        at: Offset,
+        (source_id, at): (StreamId, Offset),
         now_ms: u64,
     ) -> Result<Head, CreateError> {
         let slot = self.slots.get_mut(&fork.source).ok_or(CreateError::SourceNotFound)?;
@@ -81,6 +83,10 @@ impl<S: Store> Committer<S> {
         }
         if slot.live.is_expired(now_ms) {
             return Err(CreateError::SourceNotFound);
+        }
+        if source.id != source_id {
+            // The point was found on an incarnation that is gone now: here it may lie inside a message.
+            return Err(CreateError::Engine(EngineError::Overloaded));
         }
         if let Some(wanted) = &create.content_type
             && *wanted != source.content_type
@@ -97,6 +103,8 @@ impl<S: Store> Committer<S> {
         let head = Head {
             content_type: source.content_type.clone(),
             lifetime: create.lifetime.unwrap_or(source.lifetime),
+            // What it inherits lives as long as the source's bytes do.
+            durability: source.durability,
             earliest: source.earliest,
             tail: at.advance(create.payload.len() as u64),
             fork: Some(ForkOrigin {
@@ -136,6 +144,10 @@ impl<S: Store> Committer<S> {
             return;
         }
         if !slot.live.is_expired(now_ms) {
+            if slot.live.has_readers() {
+                // A waiting reader counts as an access all the time.
+                slot.live.touch(now_ms);
+            }
             return self.record_access(batch, path);
         }
         match self.end(batch, path).await {
@@ -163,20 +175,13 @@ impl<S: Store> Committer<S> {
             batch.publications.push(Publication::Ended { live, presence: Presence::SoftDeleted });
             return Ok(());
         }
-        let mut changes = Vec::new();
-        self.remove(batch, &mut changes, path).await?;
-        batch.transaction(changes);
-        Ok(())
+        self.remove(batch, path).await
     }
 
     /// Removes a stream without forks, and up the chain every deleted source that was kept only for it.
-    async fn remove(
-        &mut self,
-        batch: &mut Batch,
-        changes: &mut Vec<Change>,
-        path: &StreamPath,
-    ) -> Result<(), EngineError> {
+    async fn remove(&mut self, batch: &mut Batch, path: &StreamPath) -> Result<(), EngineError> {
         self.load_ancestors(path).await?;
+        let mut changes = Vec::new();
         let mut next = Some(path.clone());
         while let Some(path) = next.take() {
             let Some(Slot { head, live }) = self.slots.remove(&path) else { break };
@@ -196,17 +201,20 @@ impl<S: Store> Committer<S> {
                 next = Some(origin.source_path);
             }
         }
+        batch.transaction(changes);
         Ok(())
     }
 
-    /// Loads the sources above a fork before anything is changed, since loading can fail.
-    async fn load_ancestors(&mut self, path: &StreamPath) -> Result<(), EngineError> {
-        let mut next = Some(path.clone());
+    /// Loads the sources that the removal of a fork changes before anything is changed, since loading can fail.
+    async fn load_ancestors(&mut self, removed: &StreamPath) -> Result<(), EngineError> {
+        let mut next = Some(removed.clone());
         while let Some(path) = next.take() {
             if !self.slots.contains_key(&path) {
                 self.load(std::slice::from_ref(&path)).await?;
             }
-            next = self.slots.get(&path).and_then(|slot| slot.head.fork.as_ref()).map(|fork| fork.source_path.clone());
+            let Some(Slot { head, .. }) = self.slots.get(&path) else { return Ok(()) };
+            let goes_too = path == *removed || (head.soft_deleted && head.forks == 1);
+            next = head.fork.as_ref().filter(|_| goes_too).map(|fork| fork.source_path.clone());
         }
         Ok(())
     }
@@ -223,10 +231,21 @@ impl<S: Store> Committer<S> {
     }
 
     /// Gives up the bytes before `to`, which lies between messages. Bytes that forks may read are kept.
-    pub(crate) fn trim(&mut self, batch: &mut Batch, path: &StreamPath, to: Offset) -> Result<Offset, TrimError> {
-        let slot = self.slots.get_mut(path).ok_or(TrimError::NotFound)?;
+    pub(crate) fn trim(
+        &mut self,
+        batch: &mut Batch,
+        path: &StreamPath,
+        id: StreamId,
+        to: Offset,
+        now_ms: u64,
+    ) -> Result<Offset, TrimError> {
+        // Another incarnation may have its messages elsewhere.
+        let slot = self.slots.get_mut(path).filter(|slot| slot.head.id == id).ok_or(TrimError::NotFound)?;
         if slot.head.soft_deleted {
             return Err(TrimError::Gone);
+        }
+        if slot.live.is_expired(now_ms) {
+            return Err(TrimError::NotFound);
         }
         if slot.head.forks > 0 {
             return Err(TrimError::HasForks(slot.head.forks));
@@ -244,16 +263,22 @@ impl<S: Store> Committer<S> {
 
     /// Forgets idle streams while more than the limit are in memory: they come back from the store when asked for.
     pub(crate) fn sweep(&mut self) {
-        let max = self.inner.limits.active_streams_max;
-        let registry = &self.inner.registry;
-        let mut excess = self.slots.len().saturating_sub(max);
-        if excess == 0 {
-            return;
-        }
+        let inner = &self.inner;
+        let mut excess = self.slots.len().saturating_sub(inner.limits.active_streams_max);
+        let mut touches_left = SWEEP_TOUCHES_MAX;
         self.slots.retain(|path, slot| {
+            if excess == 0 {
+                return true;
+            }
             let unrecorded = matches!(slot.head.lifetime, Lifetime::Sliding(_))
                 && slot.live.accessed_at_ms() > slot.head.accessed_at_ms;
-            let evicted = excess > 0 && !unrecorded && registry.evict_if_idle(path);
+            if unrecorded {
+                // Evicted next time, when nothing is lost by it.
+                let idle = touches_left > 0 && slot.live.stays_idle();
+                touches_left -= usize::from(idle && inner.submit(Submission::Touch(path.clone())).is_ok());
+                return true;
+            }
+            let evicted = inner.registry.evict_if_idle(path);
             excess -= usize::from(evicted);
             !evicted
         });

@@ -7,6 +7,7 @@ use headwater_protocol::{Offset, StreamPath};
 use tokio::sync::oneshot;
 
 use crate::change::DocumentKey;
+use crate::head::StreamId;
 use crate::live::Live;
 use crate::mailbox::{Addressed, Mailbox};
 use crate::operation::{
@@ -29,14 +30,16 @@ pub(crate) type Documents = Vec<(DocumentKey, Option<Bytes>)>;
 #[derive(Debug)]
 pub(crate) enum Submission {
     Append(Append, Reply<Result<Appended, AppendError>>),
-    /// `fork_at` is the resolved fork point; `None` unless it is a fork whose target does not exist yet.
+    /// `fork_at` is the source as it was looked at and the fork point found there; `None` unless it is a fork whose
+    /// target does not exist yet.
     Create {
         create: Create,
-        fork_at: Option<Offset>,
+        fork_at: Option<(StreamId, Offset)>,
         reply: Reply<Result<Created, CreateError>>,
     },
     Delete(StreamPath, Reply<Result<(), DeleteError>>),
-    Trim(StreamPath, Offset, Reply<Result<Offset, TrimError>>),
+    /// The position lies between messages of this incarnation.
+    Trim(StreamPath, StreamId, Offset, Reply<Result<Offset, TrimError>>),
     /// Brings a stream into memory for readers.
     Activate(StreamPath, Reply<Result<Option<Arc<Live>>, StoreError>>),
     Documents(Documents, Reply<Result<(), EngineError>>),
@@ -88,7 +91,7 @@ impl Submission {
             Self::Append(_, reply) => Answer::Append(reply, Err(AppendError::Engine(cause.into()))).send(),
             Self::Create { reply, .. } => Answer::Create(reply, Err(CreateError::Engine(cause.into()))).send(),
             Self::Delete(_, reply) => Answer::Delete(reply, Err(DeleteError::Engine(cause.into()))).send(),
-            Self::Trim(_, _, reply) => Answer::Trim(reply, Err(TrimError::Engine(cause.into()))).send(),
+            Self::Trim(_, _, _, reply) => Answer::Trim(reply, Err(TrimError::Engine(cause.into()))).send(),
             Self::Activate(_, reply) => Answer::Activate(reply, Err(cause)).send(),
             Self::Documents(_, reply) => Answer::Documents(reply, Err(cause.into())).send(),
             Self::Touch(_) | Self::Reap(_) | Self::Sweep | Self::Stop(_) => {}
