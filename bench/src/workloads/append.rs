@@ -181,10 +181,6 @@ impl Gauge {
         self.acknowledged.get()
     }
 
-    pub(crate) fn latencies(&self) -> &Latencies {
-        &self.latencies
-    }
-
     fn acknowledge(&self, sent: Option<Instant>) {
         if let Some(sent) = sent
             && self.recording.get()
