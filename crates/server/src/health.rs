@@ -1,0 +1,50 @@
+//! What operators ask: is it alive, is it ready, how is it doing.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use headwater_streams::{Engine, Store};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+
+use crate::metrics::Metrics;
+use crate::problem::{Code, Problem};
+use crate::router::problem;
+
+const HEALTH: &str = "/healthz";
+const READINESS: &str = "/readyz";
+const METRICS: &str = "/metrics";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(crate) fn router<S: Store>(engine: Engine<S>, metrics: Arc<Metrics>) -> Router {
+    let readiness = engine.clone();
+    Router::new()
+        .route(HEALTH, get(|| async { text("ok\n") }))
+        .route(READINESS, get(move || async move { is_ready(&readiness) }))
+        .route(METRICS, get(move || async move { figures(&engine, &metrics) }))
+}
+
+/// Whether `path` is one of these, which come first even when streams live at the root.
+pub(crate) fn is_route(path: &str) -> bool {
+    [HEALTH, READINESS, METRICS].contains(&path)
+}
+
+fn is_ready<S: Store>(engine: &Engine<S>) -> Response {
+    if engine.is_ready() {
+        text("ready\n")
+    } else if engine.store_stats().poisoned {
+        problem(Problem::new(Code::StoreUnavailable, "a write to disk failed; the server takes no changes until it is restarted"))
+    } else {
+        problem(Problem::new(Code::ShuttingDown, "the server is shutting down"))
+    }
+}
+
+fn figures<S: Store>(engine: &Engine<S>, metrics: &Metrics) -> Response {
+    let figures = metrics.render(engine.live_readers(), engine.store_stats());
+    ([(CONTENT_TYPE, OPENMETRICS), (CACHE_CONTROL, "no-store")], figures).into_response()
+}
+
+fn text(text: &'static str) -> Response {
+    ([(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-store")], text).into_response()
+}

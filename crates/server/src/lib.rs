@@ -1,0 +1,32 @@
+//! The HTTP edge: Durable Streams over HTTP/1.1 and cleartext HTTP/2.
+//!
+//! Streams are served straight on hyper, on worker threads that share nothing but the engine; everything else (health,
+//! metrics, subscriptions) is an axum router. This is the only crate that knows status codes, and `problem` the only
+//! file in it that gives one to an error.
+
+mod acceptor;
+mod body;
+mod config;
+mod connection;
+mod cors;
+mod edge;
+mod health;
+mod metrics;
+mod operation;
+mod problem;
+mod request;
+mod response;
+mod router;
+mod server;
+mod socket;
+mod streams;
+mod throttle;
+mod vitals;
+mod workers;
+
+pub mod limits;
+
+pub use config::{CorsOrigins, DEFAULT_PORT, InvalidConfig, PublicUrl, ServerConfig, StreamRoot};
+pub use limits::ServerLimits;
+pub use metrics::Metrics;
+pub use server::{BindError, Server};

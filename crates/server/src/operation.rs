@@ -1,0 +1,48 @@
+//! What requests ask for, as metrics and logs name it.
+
+/// A kind of request. Few, so that they can be labels; never a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Create,
+    Append,
+    Read,
+    LongPoll,
+    Sse,
+    Head,
+    Delete,
+    Preflight,
+    /// Health, metrics and subscriptions.
+    Control,
+    /// Nothing this server knows.
+    Unknown,
+}
+
+impl Operation {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Create,
+        Self::Append,
+        Self::Read,
+        Self::LongPoll,
+        Self::Sse,
+        Self::Head,
+        Self::Delete,
+        Self::Preflight,
+        Self::Control,
+        Self::Unknown,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Append => "append",
+            Self::Read => "read",
+            Self::LongPoll => "long_poll",
+            Self::Sse => "sse",
+            Self::Head => "head",
+            Self::Delete => "delete",
+            Self::Preflight => "preflight",
+            Self::Control => "control",
+            Self::Unknown => "unknown",
+        }
+    }
+}

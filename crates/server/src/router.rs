@@ -1,0 +1,117 @@
+//! From a request's method and path to the operation that answers it.
+
+use std::sync::Arc;
+
+use axum::response::IntoResponse;
+use headwater_protocol::{InvalidPath, ReadFrom, StreamPath, path_from_url};
+use headwater_streams::{Engine, Store};
+use http::request::Parts;
+use http::{Method, Request};
+use hyper::body::Incoming;
+use tower::ServiceExt as _;
+
+use crate::edge::{Edge, authority};
+use crate::metrics::Metrics;
+use crate::operation::Operation;
+use crate::problem::{Code, Problem, STREAM_METHODS};
+use crate::request::{self, Live};
+use crate::response::{Answer, Content};
+use crate::streams::{append, create, delete, head, long_poll, read, sse};
+use crate::{body, health};
+
+type Outcome<S> = Result<Answer<S>, Problem>;
+
+/// The routes that are not streams.
+pub(crate) fn control<S: Store>(engine: Engine<S>, metrics: Arc<Metrics>, mounted: axum::Router) -> axum::Router {
+    health::router(engine, metrics)
+        .merge(mounted)
+        .fallback(|| async { problem(Problem::new(Code::NotFound, "nothing lives at this URL")) })
+        .method_not_allowed_fallback(|| async {
+            problem(Problem::new(Code::MethodNotAllowed, "this URL does not take that method"))
+        })
+}
+
+/// A refusal outside the streams.
+pub(crate) fn problem(problem: Problem) -> axum::response::Response {
+    problem.render(&format!("{:016x}", rand::random::<u64>())).map(axum::body::Body::from).into_response()
+}
+
+/// Where a request goes.
+enum Target {
+    Stream(StreamPath),
+    Control,
+}
+
+/// Answers a request, and says what it was.
+pub(crate) async fn route<S: Store>(edge: &Arc<Edge<S>>, head: &Parts, body: Incoming) -> (Operation, Outcome<S>) {
+    let target = match target(edge, head) {
+        Ok(target) => target,
+        Err(problem) => return (Operation::Unknown, Err(problem)),
+    };
+    if head.method == Method::OPTIONS {
+        return (Operation::Preflight, Ok(edge.preflight()));
+    }
+    let path = match target {
+        Target::Stream(path) => path,
+        Target::Control => return (Operation::Control, Box::pin(call_control(edge, head, body)).await),
+    };
+    // Appends and reads are inlined, the rest is boxed: a connection's task is as large as its largest request.
+    match head.method {
+        Method::POST => (Operation::Append, append::append(edge, path, head, body).await),
+        Method::GET => get(edge, &path, head).await,
+        Method::PUT => (Operation::Create, Box::pin(create::create(edge, path, head, body)).await),
+        Method::DELETE => (Operation::Delete, Box::pin(delete::delete(edge, &path)).await),
+        Method::HEAD => (Operation::Head, Box::pin(head::head(edge, &path)).await),
+        _ => (Operation::Unknown, Err(Problem::method_not_allowed(STREAM_METHODS))),
+    }
+}
+
+fn target<S: Store>(edge: &Edge<S>, head: &Parts) -> Result<Target, Problem> {
+    let limit = edge.config.limits.url_bytes_max;
+    let path = head.uri.path();
+    let bytes = path.len() + head.uri.query().map_or(0, |query| query.len() + 1);
+    if bytes > limit {
+        return Err(Problem::new(Code::UrlTooLong, format!("the URL has {bytes} bytes; the limit is {limit}")));
+    }
+    authority(head)?;
+    let Some(relative) = edge.config.root.strip(path) else { return Ok(Target::Control) };
+    if edge.config.root.as_str().is_empty() && health::is_route(path) {
+        return Ok(Target::Control);
+    }
+    match path_from_url(relative) {
+        Ok(path) if edge.is_reserved(&path) => Ok(Target::Control),
+        Ok(path) => Ok(Target::Stream(path)),
+        Err(InvalidPath::Empty) => Err(Problem::new(Code::NotFound, "the stream root itself is no stream")),
+        Err(error) => Err(Problem::new(Code::InvalidPath, error.to_string())),
+    }
+}
+
+async fn get<S: Store>(edge: &Arc<Edge<S>>, path: &StreamPath, head: &Parts) -> (Operation, Outcome<S>) {
+    let query = match request::query(head.uri.query()) {
+        Ok(query) => query,
+        Err(problem) => return (Operation::Read, Err(problem)),
+    };
+    let from = query.offset.unwrap_or(ReadFrom::Start);
+    let echoed = query.cursor.as_deref();
+    match query.live {
+        Live::No => (Operation::Read, read::read(edge, path, from, &head.headers).await),
+        Live::LongPoll => {
+            (Operation::LongPoll, Box::pin(long_poll::long_poll(edge, path, from, echoed, &head.headers)).await)
+        }
+        Live::Sse => (Operation::Sse, Box::pin(sse::sse(edge, path, from, echoed)).await),
+    }
+}
+
+/// Hands a request to the control routes, with its body taken under the same bounds as any other.
+async fn call_control<S: Store>(edge: &Edge<S>, head: &Parts, body: Incoming) -> Outcome<S> {
+    let body = body::collect(body, &edge.config.limits).await?;
+    let mut request = Request::new(axum::body::Body::from(body));
+    *request.method_mut() = head.method.clone();
+    *request.uri_mut() = head.uri.clone();
+    *request.headers_mut() = head.headers.clone();
+    let response = match edge.control.clone().oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    Ok(response.map(Content::Control))
+}

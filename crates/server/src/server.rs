@@ -1,0 +1,110 @@
+//! The server: bind, run, stop.
+
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::sync::Arc;
+use std::{io, thread};
+
+use headwater_streams::{Engine, Store};
+use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::acceptor::Acceptor;
+use crate::config::ServerConfig;
+use crate::edge::Edge;
+use crate::metrics::Metrics;
+use crate::router;
+use crate::workers::Worker;
+
+/// Connections the system keeps for us while all workers are busy.
+const BACKLOG: i32 = 4096;
+
+/// A bound server that has not begun to answer.
+#[derive(Debug)]
+pub struct Server<S: Store> {
+    config: Arc<ServerConfig>,
+    engine: Engine<S>,
+    metrics: Arc<Metrics>,
+    mounted: axum::Router,
+    listener: TcpListener,
+    local_addr: SocketAddr,
+}
+
+/// Why a server could not listen.
+#[derive(Debug, Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct BindError {
+    /// Where it should have listened.
+    pub address: SocketAddr,
+    /// The system's reason; `AddrInUse` when another process listens there.
+    #[source]
+    pub source: io::Error,
+}
+
+impl<S: Store> Server<S> {
+    /// Takes the address. Clients can connect from now on; they are answered once [`Server::run`] is polled.
+    pub fn bind(config: ServerConfig, engine: Engine<S>) -> Result<Self, BindError> {
+        let bound = listen(config.listen).and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (local_addr, listener) = bound.map_err(|source| BindError { address: config.listen, source })?;
+        // The port the system chose for port 0 is what clients see.
+        let config = Arc::new(ServerConfig { listen: local_addr, ..config });
+        Ok(Self { config, engine, metrics: Metrics::new(), mounted: axum::Router::new(), listener, local_addr })
+    }
+
+    /// Shows these figures, which the engine's committer adds to as its observer.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Adds routes outside the streams; they see the request's whole path.
+    #[must_use]
+    pub fn mount(mut self, routes: axum::Router) -> Self {
+        self.mounted = self.mounted.merge(routes);
+        self
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Answers requests until `shutdown` is ready. Then stops accepting, lets requests in flight finish, ends live
+    /// readers after their last whole event, and returns; the engine is left running.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let stop = CancellationToken::new();
+        let control = router::control(self.engine.clone(), self.metrics.clone(), self.mounted.clone());
+        let count = self.config.workers.map_or_else(cores, NonZeroUsize::get);
+        let workers = (0..count).map(|number| {
+            let edge = Edge::new(self.engine.clone(), self.config.clone(), self.metrics.worker(), control.clone());
+            Worker::start(number, edge, stop.clone())
+        });
+        let workers = workers.collect::<io::Result<Vec<_>>>()?;
+        let acceptor = Acceptor::new(self.listener, workers, self.config.limits.connections_max, self.metrics)?;
+        tracing::info!(address = %self.local_addr, workers = count, "listening");
+        let workers = acceptor.run(pin!(shutdown)).await;
+        tracing::info!("stopping: finishing requests in flight");
+        stop.cancel();
+        let joined = tokio::task::spawn_blocking(move || workers.into_iter().for_each(Worker::join)).await;
+        joined.map_err(io::Error::other)
+    }
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for the last server's connections to time out.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
