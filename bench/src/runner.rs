@@ -46,7 +46,7 @@ impl Runner {
     /// The peer goes first in the first round, since it sets the rate of the open loop; then they take turns.
     fn order(&self, round: usize) -> impl Iterator<Item = &Launch> {
         let mut launches: Vec<&Launch> = self.launches.iter().collect();
-        launches.sort_by_key(|launch| (launch.kind == Kind::Headwater) == (round % 2 == 0));
+        launches.sort_by_key(|launch| (launch.kind == Kind::Headwater) == round.is_multiple_of(2));
         launches.into_iter()
     }
 
