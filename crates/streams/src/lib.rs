@@ -30,6 +30,7 @@ mod tail_cache;
 
 pub mod limits;
 pub mod memory;
+pub mod subscriptions;
 
 pub use activity::StreamActivity;
 pub use change::{AppendDelta, Change, DocumentKey, Transaction};

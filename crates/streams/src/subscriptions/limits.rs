@@ -2,27 +2,12 @@
 
 use std::time::Duration;
 
-/// Longest subscription id, in bytes.
-pub const SUBSCRIPTION_ID_BYTES_MAX: usize = 256;
-/// Longest worker name of a claim, in bytes.
-pub const WORKER_NAME_BYTES_MAX: usize = 256;
-/// Longest description, in bytes.
-pub const DESCRIPTION_BYTES_MAX: usize = 4 * 1024;
-/// Explicit streams one request may name.
-pub const EXPLICIT_STREAMS_PER_REQUEST_MAX: usize = 1_000;
 /// Acks one request may carry.
 pub const ACKS_PER_REQUEST_MAX: usize = 10_000;
 /// Streams one wake or claim lists. The others that have pending work come with the next one.
 pub const WAKE_STREAMS_MAX: usize = 1_000;
 /// Deleted subscriptions whose generation is remembered, so that an id that is used again goes on counting.
 pub const TOMBSTONES_MAX: usize = 10_000;
-
-/// Shortest lease, in milliseconds.
-pub const LEASE_TTL_MS_MIN: u64 = 1_000;
-/// Longest lease, in milliseconds.
-pub const LEASE_TTL_MS_MAX: u64 = 600_000;
-/// Lease when none is asked for, in milliseconds.
-pub const LEASE_TTL_MS_DEFAULT: u64 = 30_000;
 
 /// Wait after the first failed notice, in milliseconds; it doubles with each further failure.
 pub const RETRY_DELAY_MS_MIN: u64 = 1_000;

@@ -14,10 +14,10 @@ mod draft;
 mod error;
 mod index;
 mod membership;
-mod name;
 mod notice;
 mod service;
 mod subscription;
+mod wake_ref;
 mod worker;
 
 pub mod limits;
@@ -25,10 +25,9 @@ pub mod limits;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Delivery, SubscriptionConfig};
 pub use draft::{Acked, Change, Claimed, Draft, LinkChange, StreamAck};
-pub use error::{AckError, ClaimError, InvalidName, SubscribeError, SubscriptionError};
-pub use name::{Generation, SubscriptionId, WakeId, WakeRef, WorkerName};
+pub use error::{AckError, ClaimError, SubscribeError, SubscriptionError};
 pub use notice::{NoticeOutcome, SendFuture, WebhookDelivery, WebhookSender};
-pub use service::{Subscribed, SubscriptionService};
-pub use subscription::{Backoff, Control, Link, LinkView, Phase, Status, StreamView, Subscription, SubscriptionView};
+pub use service::{AckRoute, ClaimedStreams, Subscribed, SubscriptionService};
+pub use subscription::{Backoff, Control, Link, Origin, Phase, Subscription, SubscriptionReport};
+pub use wake_ref::WakeRef;

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use headwater_protocol::subscription::{
+    Delivery, Generation, LinkType, StreamLink, StreamSnapshot, SubscriptionConfig, SubscriptionId, SubscriptionStatus,
+    WakeId, WorkerName,
+};
 use headwater_protocol::{Offset, StreamPath};
 use serde::{Deserialize, Serialize};
 
-use super::config::{Delivery, SubscriptionConfig};
 use super::draft::{Change, LinkChange};
 use super::limits::WAKE_STREAMS_MAX;
-use super::name::{Generation, SubscriptionId, WakeId, WorkerName};
 
 /// A subscription with its cursors.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Subscription {
     pub config: Arc<SubscriptionConfig>,
     /// Unix milliseconds.
     pub created_at_ms: u64,
+    /// Where its creator reached this server.
+    pub origin: Origin,
     control: Control,
     links: BTreeMap<StreamPath, Link>,
     /// Linked streams with `tail > acked`: kept beside the links so that nobody searches a hundred thousand of them.
@@ -96,20 +100,26 @@ impl Link {
     pub fn has_pending(&self) -> bool {
         self.tail.is_some_and(|tail| tail > self.acked)
     }
+
+    /// Explicit wins over the pattern.
+    pub fn link_type(&self) -> LinkType {
+        if self.explicit { LinkType::Explicit } else { LinkType::Glob }
+    }
+
+    fn snapshot(&self, path: &StreamPath) -> StreamSnapshot {
+        StreamSnapshot::new(path.clone(), self.link_type(), self.acked, self.tail.unwrap_or(Offset::START))
+    }
 }
 
-/// Whether notices arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// As far as is known.
-    Active,
-    /// The last one failed and another attempt is scheduled.
-    Failed,
-}
+/// Scheme, host and port under which the creator reached this server: `http://127.0.0.1:4437`. Callback URLs begin with
+/// it where nothing else is configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Origin(pub Arc<str>);
 
 /// What a GET shows.
 #[derive(Debug, Clone)]
-pub struct SubscriptionView {
+pub struct SubscriptionReport {
     /// Its name.
     pub id: SubscriptionId,
     /// What it was asked to be.
@@ -117,33 +127,9 @@ pub struct SubscriptionView {
     /// Unix milliseconds.
     pub created_at_ms: u64,
     /// Whether notices arrive.
-    pub status: Status,
+    pub status: SubscriptionStatus,
     /// Its streams, in path order.
-    pub streams: Vec<LinkView>,
-}
-
-/// One stream of a [`SubscriptionView`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkView {
-    /// Which.
-    pub path: StreamPath,
-    /// Explicit wins over the pattern.
-    pub explicit: bool,
-    /// Its cursor.
-    pub acked: Offset,
-}
-
-/// One stream as a wake or a claim lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamView {
-    /// Which.
-    pub path: StreamPath,
-    /// Explicit wins over the pattern.
-    pub explicit: bool,
-    /// Its cursor.
-    pub acked: Offset,
-    /// Its tail; the start for a stream that does not exist yet.
-    pub tail: Offset,
+    pub streams: Vec<StreamLink>,
 }
 
 impl Control {
@@ -174,9 +160,15 @@ impl Control {
 
 impl Subscription {
     /// One without links, as it stands in `control`.
-    pub fn new(id: SubscriptionId, config: Arc<SubscriptionConfig>, created_at_ms: u64, control: Control) -> Self {
+    pub fn new(
+        id: SubscriptionId,
+        config: Arc<SubscriptionConfig>,
+        origin: Origin,
+        created_at_ms: u64,
+        control: Control,
+    ) -> Self {
         let (links, pending) = Default::default();
-        Self { id, config, created_at_ms, control, links, pending, attempt: None }
+        Self { id, config, created_at_ms, origin, control, links, pending, attempt: None }
     }
 
     /// Where its wakes stand.
@@ -267,18 +259,19 @@ impl Subscription {
     }
 
     /// Whether notices arrive.
-    pub fn status(&self) -> Status {
-        if self.control.backoff.next_attempt_at_ms.is_some() { Status::Failed } else { Status::Active }
+    pub fn status(&self) -> SubscriptionStatus {
+        let waits = self.control.backoff.next_attempt_at_ms.is_some();
+        if waits { SubscriptionStatus::Failed } else { SubscriptionStatus::Active }
     }
 
     /// What a GET shows.
-    pub fn view(&self) -> SubscriptionView {
-        let link = |(path, link): (&StreamPath, &Link)| LinkView {
+    pub fn report(&self) -> SubscriptionReport {
+        let link = |(path, link): (&StreamPath, &Link)| StreamLink {
             path: path.clone(),
-            explicit: link.explicit,
-            acked: link.acked,
+            link_type: link.link_type(),
+            acked_offset: link.acked,
         };
-        SubscriptionView {
+        SubscriptionReport {
             id: self.id.clone(),
             config: self.config.clone(),
             created_at_ms: self.created_at_ms,
@@ -288,23 +281,11 @@ impl Subscription {
     }
 
     /// What a wake or a claim lists: every stream while they are few, else some with pending work.
-    pub fn wake_streams(&self) -> Vec<StreamView> {
+    pub fn snapshot(&self) -> Vec<StreamSnapshot> {
         if self.links.len() <= WAKE_STREAMS_MAX {
-            return self.links.iter().map(|(path, link)| stream_view(path, link)).collect();
+            return self.links.iter().map(|(path, link)| link.snapshot(path)).collect();
         }
         let pending = self.pending.iter().take(WAKE_STREAMS_MAX);
-        pending.map(|path| stream_view(path, &self.links[path])).collect()
+        pending.map(|path| self.links[path].snapshot(path)).collect()
     }
-}
-
-impl StreamView {
-    /// Whether the stream has more than is acked.
-    pub fn has_pending(&self) -> bool {
-        self.tail > self.acked
-    }
-}
-
-fn stream_view(path: &StreamPath, link: &Link) -> StreamView {
-    let tail = link.tail.unwrap_or(Offset::START);
-    StreamView { path: path.clone(), explicit: link.explicit, acked: link.acked, tail }
 }
