@@ -38,6 +38,7 @@ impl Catalog {
         schema::set_meta(&transaction, schema::STREAMS, streams).during("writing meta")?;
         transaction.commit().during("committing a checkpoint")?;
         self.streams.store(streams, Ordering::Relaxed);
+        writer.release_memory().during("giving memory back")?;
         Ok(missed)
     }
 }

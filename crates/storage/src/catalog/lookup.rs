@@ -1,7 +1,7 @@
 //! Heads by path, in path order, and by expiry.
 
-use headwater_protocol::{ContentType, Offset, StreamPath};
-use headwater_streams::{Head, Listed, StreamId};
+use headwater_protocol::StreamPath;
+use headwater_streams::{Head, Listed};
 use rusqlite::Connection;
 
 use super::Catalog;
@@ -30,7 +30,7 @@ impl Catalog {
         let connection = self.lister.lock();
         let mut select = connection
             .prepare_cached(
-                "SELECT path, id, content_type, tail, closed, soft_deleted, created_at_ms FROM stream \
+                "SELECT id, path, content_type, tail, closed, soft_deleted, created_at_ms FROM stream \
                  WHERE path >= ?1 AND path > ?2 ORDER BY path",
             )
             .during(DURING)?;
@@ -39,7 +39,7 @@ impl Catalog {
         let mut found = Vec::new();
         while found.len() < limit {
             let Some(row) = rows.next().during(DURING)? else { break };
-            let listed = listed_from(row)?;
+            let listed = row::listed_from(row)?;
             if !listed.path.as_str().starts_with(prefix) {
                 break;
             }
@@ -54,7 +54,7 @@ impl Catalog {
         let connection = self.lister.lock();
         let mut select = connection
             .prepare_cached(
-                "SELECT path, id, ttl_s, until_ms FROM stream WHERE expires_at_ms IS NOT NULL AND expires_at_ms <= ?1 \
+                "SELECT id, path, ttl_s, until_ms FROM stream WHERE expires_at_ms IS NOT NULL AND expires_at_ms <= ?1 \
                  ORDER BY expires_at_ms LIMIT ?2",
             )
             .during(DURING)?;
@@ -62,8 +62,7 @@ impl Catalog {
         let mut rows = select.query((clamp(now_ms), clamp(limit as u64))).during(DURING)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().during(DURING)? {
-            let (path, lifetime) = (path_from(row)?, row::lifetime_from(row)?);
-            found.push(Expiring { id: row::stream_id_from(row)?, path, lifetime });
+            found.push(row::expiring_from(row)?);
         }
         Ok(found)
     }
@@ -75,7 +74,7 @@ fn load_one(connection: &Connection, path: &StreamPath) -> Result<Option<Head>, 
     let Some(found) = rows.next().during(DURING)? else { return Ok(None) };
     let mut head = row::head_from(found)?;
     let mut select = connection
-        .prepare_cached("SELECT stream_id AS id, producer_id, epoch, seq FROM producer WHERE stream_id = ?1")
+        .prepare_cached("SELECT stream_id, producer_id, epoch, seq FROM producer WHERE stream_id = ?1")
         .during(DURING)?;
     let mut rows = select.query([row::signed(head.id.0)]).during(DURING)?;
     while let Some(found) = rows.next().during(DURING)? {
@@ -83,26 +82,4 @@ fn load_one(connection: &Connection, path: &StreamPath) -> Result<Option<Head>, 
         head.producers.insert(id, state);
     }
     Ok(Some(head))
-}
-
-fn listed_from(row: &rusqlite::Row<'_>) -> Result<Listed, CatalogError> {
-    let path = path_from(row)?;
-    let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned).during(DURING);
-    let content_type: String = row.get(2).during(DURING)?;
-    let content_type =
-        ContentType::new(&content_type).map_err(|why| CatalogError::Damaged(format!("stream {path}: {why}")))?;
-    Ok(Listed {
-        id: StreamId(number(1)?),
-        content_type,
-        tail: Offset::new(number(3)?),
-        closed: row.get(4).during(DURING)?,
-        soft_deleted: row.get(5).during(DURING)?,
-        created_at_ms: number(6)?,
-        path,
-    })
-}
-
-fn path_from(row: &rusqlite::Row<'_>) -> Result<StreamPath, CatalogError> {
-    let path: String = row.get(0).during(DURING)?;
-    StreamPath::new(&path).map_err(|why| CatalogError::Damaged(format!("stream path {path:?}: {why}")))
 }

@@ -35,7 +35,8 @@ pub(super) const ARCHIVED: PositionKeys = PositionKeys { segment: "archived_segm
 const WAL_PAGES: u32 = 8 * 1024;
 /// Bytes the write-ahead log keeps when it starts over.
 const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
-const WRITER_CACHE_KIB: i32 = 16 * 1024;
+/// A transaction that outgrows it writes pages more than once. What a checkpoint needed is given back after it.
+const WRITER_CACHE_KIB: i32 = 64 * 1024;
 const READER_CACHE_KIB: i32 = 4 * 1024;
 const STATEMENTS_CACHED: usize = 32;
 /// Nobody else writes; only SQLite's own recovery after a crash may hold a lock for a moment.
