@@ -20,6 +20,21 @@ pub struct JournalPosition {
     pub offset: u64,
 }
 
+impl JournalPosition {
+    const OFFSET_BITS: u32 = 40;
+
+    /// As one number of the same order.
+    pub fn to_bits(self) -> u64 {
+        debug_assert!(self.offset < 1 << Self::OFFSET_BITS && self.segment < 1 << (64 - Self::OFFSET_BITS));
+        self.segment << Self::OFFSET_BITS | self.offset
+    }
+
+    /// The position that [`JournalPosition::to_bits`] made a number of.
+    pub fn from_bits(bits: u64) -> Self {
+        Self { segment: bits >> Self::OFFSET_BITS, offset: bits & ((1 << Self::OFFSET_BITS) - 1) }
+    }
+}
+
 /// All that changed since the previous checkpoint. The catalog applies it in one transaction, in this order: removed,
 /// created, changed, documents, position.
 #[derive(Debug, Default)]

@@ -6,9 +6,26 @@
 //! rules.
 
 pub mod disk;
+pub mod limits;
+
+mod error;
+mod format;
+mod lock;
+mod store;
+
+mod checkpoint;
+mod ephemeral;
+mod extents;
+mod journal;
+mod memtable;
+mod reader;
+mod record;
 
 mod archive;
 mod catalog;
-mod checkpoint;
 
 pub use checkpoint::{Checkpoint, Expiring, HeadPatch, JournalPosition, Patched};
+pub use error::OpenError;
+pub use format::{DataFormat, FORMAT_FILE, FORMAT_VERSION};
+pub use limits::StoreLimits;
+pub use store::{EmbeddedStore, StoreOptions, Upkeep};

@@ -1,0 +1,255 @@
+//! Reads the journal after a start.
+//!
+//! Every segment that is not in the archive is read once: records before the checkpoint only tell where payloads are,
+//! later ones are applied. Damage never stops the reading: what can be applied is, and the caller makes the store
+//! read-only.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use headwater_streams::StoreError;
+
+use super::JOURNAL_DIR;
+use super::pool::Spares;
+use super::scan::{Found, Known, holds_more_than, scan};
+use super::segment::{Segment, number_in};
+use crate::checkpoint::JournalPosition;
+use crate::disk::Disk;
+use crate::error::io_error;
+use crate::limits::StoreLimits;
+use crate::record::{Logged, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentBytes, parse};
+
+/// What is known before the journal is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Start {
+    /// The first segment that is not in the archive.
+    pub(crate) journal_start: u64,
+    /// The catalog has everything before it.
+    pub(crate) covered: JournalPosition,
+    /// Of the data directory.
+    pub(crate) salt: u32,
+}
+
+/// The journal as it was found.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    /// Segments up to the last one with records, in order; the last one is written on.
+    pub(crate) used: Vec<Arc<Segment>>,
+    /// All others.
+    pub(crate) spares: Spares,
+    /// Where the last record ends.
+    pub(crate) end: JournalPosition,
+    /// What is missing or does not hold, in words; empty when all is well.
+    pub(crate) damage: Vec<String>,
+    /// Bytes read after the checkpoint.
+    pub(crate) replayed_bytes: u64,
+}
+
+/// Receives what the journal holds.
+pub(crate) trait Replay {
+    /// Segment `number` holds the records that come next.
+    fn segment(&mut self, segment: &Arc<Segment>);
+    /// A record's changes. `is_covered`: the catalog has them, only payload places are news. False when they do not
+    /// follow from what came before.
+    fn record(&mut self, changes: &mut Vec<Logged>, is_covered: bool) -> bool;
+}
+
+/// Reads the journal and hands its records to `replay`. Writes nothing.
+pub(crate) fn recover(
+    disk: &dyn Disk,
+    start: Start,
+    limits: &StoreLimits,
+    replay: &mut dyn Replay,
+) -> Result<Recovered, StoreError> {
+    let mut found = find_segments(disk, start)?;
+    let mut reading = Reading { start, epoch: 0, damage: std::mem::take(&mut found.damage), replayed_bytes: 0, replay };
+    let used_count = reading.count_used(&found.candidates);
+    let unused = found.candidates.split_off(used_count);
+    let used = found.candidates;
+    reading.check_chain(&used);
+    let mut end = start.covered;
+    for candidate in &used {
+        let offset = reading.read(candidate, &used)?;
+        if offset > SEGMENT_HEADER_BYTES {
+            end = JournalPosition { segment: candidate.segment.number(), offset: offset as u64 };
+        }
+    }
+    let highest = used.iter().chain(&unused).map(|candidate| candidate.segment.number()).max().unwrap_or(0);
+    let next_number = highest.max(found.highest_free).max(start.covered.segment).max(start.journal_start) + 1;
+    let is_ready =
+        |candidate: &Candidate| candidate.header_holds && candidate.segment.capacity() == limits.segment_bytes;
+    let (ready, dead): (Vec<_>, Vec<_>) = unused.into_iter().partition(is_ready);
+    let segments = |candidates: Vec<Candidate>| candidates.into_iter().map(|candidate| candidate.segment);
+    let free = found.free.into_iter().chain(segments(dead)).collect();
+    Ok(Recovered {
+        used: segments(used).collect(),
+        spares: Spares { ready: segments(ready).collect(), free, next_number },
+        end,
+        damage: reading.damage,
+        replayed_bytes: reading.replayed_bytes,
+    })
+}
+
+/// A segment that is not in the archive.
+#[derive(Debug)]
+struct Candidate {
+    segment: Arc<Segment>,
+    header_holds: bool,
+    /// What its first record tells.
+    first: Option<First>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct First {
+    previous_end: JournalPosition,
+}
+
+#[derive(Debug, Default)]
+struct FoundSegments {
+    /// In order.
+    candidates: Vec<Candidate>,
+    /// In the archive.
+    free: Vec<Arc<Segment>>,
+    highest_free: u64,
+    damage: Vec<String>,
+}
+
+fn find_segments(disk: &dyn Disk, start: Start) -> Result<FoundSegments, StoreError> {
+    let names = disk.list(JOURNAL_DIR).map_err(io_error("listing the journal"))?;
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| number_in(name)).collect();
+    numbers.sort_unstable();
+    let mut found = FoundSegments::default();
+    for number in numbers {
+        let (segment, header) = match Segment::open(disk, number, start.salt) {
+            Ok(opened) => opened,
+            Err(error) => {
+                found.damage.push(error.to_string());
+                continue;
+            }
+        };
+        let segment = Arc::new(segment);
+        if number < start.journal_start {
+            found.highest_free = number;
+            found.free.push(segment);
+            continue;
+        }
+        let header_holds =
+            header.is_some_and(|header| header.number == number && header.capacity == segment.capacity());
+        let first = first_record(&segment);
+        found.candidates.push(Candidate { segment, header_holds, first });
+    }
+    Ok(found)
+}
+
+/// Reads no more than the first record.
+fn first_record(segment: &Segment) -> Option<First> {
+    let mut bytes = vec![0; SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES];
+    let read = |bytes: &mut Vec<u8>| segment.file().read_at(bytes, 0).ok().filter(|&read| read == bytes.len());
+    read(&mut bytes)?;
+    let header = &bytes[SEGMENT_HEADER_BYTES..];
+    let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
+    let len = bytes.len() + (number(4) & 0x00ff_ffff) + number(8);
+    if len as u64 > segment.capacity() {
+        return None;
+    }
+    bytes.resize(len, 0);
+    read(&mut bytes)?;
+    let bytes = SegmentBytes { bytes: &bytes, number: segment.number(), seed: segment.seed() };
+    parse(&bytes, SEGMENT_HEADER_BYTES)?.previous_end.map(|previous_end| First { previous_end })
+}
+
+struct Reading<'a> {
+    start: Start,
+    epoch: u32,
+    damage: Vec<String>,
+    replayed_bytes: u64,
+    replay: &'a mut dyn Replay,
+}
+
+impl Reading<'_> {
+    /// Segments up to the last one with records, or that once had some.
+    fn count_used(&mut self, candidates: &[Candidate]) -> usize {
+        let with_records =
+            candidates.iter().rposition(|candidate| candidate.first.is_some()).map_or(0, |last| last + 1);
+        let named = |candidate: &Candidate| candidate.segment.number() <= self.start.covered.segment;
+        let count = with_records.max(candidates.partition_point(named));
+        // When the first record of the next segment was lost, later ones in it show that.
+        let holds_more = |next: &Candidate| {
+            load(&next.segment).is_ok_and(|bytes| {
+                let bytes = SegmentBytes { bytes: &bytes, number: next.segment.number(), seed: next.segment.seed() };
+                holds_more_than(&bytes, SEGMENT_HEADER_BYTES, self.epoch)
+            })
+        };
+        if candidates.get(count).is_some_and(holds_more) { count + 1 } else { count }
+    }
+
+    /// Every segment that another one names must be there.
+    fn check_chain(&mut self, used: &[Candidate]) {
+        let covered = Some(self.start.covered).filter(|covered| covered.offset > SEGMENT_HEADER_BYTES as u64);
+        let named = used.iter().filter_map(|candidate| candidate.first.map(|first| first.previous_end)).chain(covered);
+        for position in named.filter(|position| position.segment >= self.start.journal_start && position.segment > 0) {
+            if !used.iter().any(|candidate| candidate.segment.number() == position.segment) {
+                self.damage.push(format!("journal segment {:016x} is missing", position.segment));
+            }
+        }
+        for candidate in used.iter().filter(|candidate| !candidate.header_holds) {
+            self.damage.push(format!("the header of {} does not hold", candidate.segment.path()));
+        }
+    }
+
+    /// Hands the segment's records on and returns where the last one ends.
+    fn read(&mut self, candidate: &Candidate, used: &[Candidate]) -> Result<usize, StoreError> {
+        let segment = &candidate.segment;
+        self.replay.segment(segment);
+        let bytes = match load(segment) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.damage.push(error.to_string());
+                return Ok(SEGMENT_HEADER_BYTES);
+            }
+        };
+        let bytes = SegmentBytes { bytes: &bytes, number: segment.number(), seed: segment.seed() };
+        let known = self.known(segment.number(), used);
+        let Self { epoch, damage, replayed_bytes, replay, .. } = self;
+        let end = scan(&bytes, known, epoch, &mut |found| match found {
+            Found::Damage(range) => {
+                damage.push(format!("bytes {} to {} of {} do not hold", range.start, range.end, segment.path()));
+            }
+            Found::Record { record, changes, damaged_payload } => {
+                if let Some(range) = damaged_payload {
+                    tracing::warn!(segment = segment.number(), ?range, "stored bytes do not match their checksum");
+                }
+                let is_covered = record.position < known.covered_to;
+                if !is_covered {
+                    *replayed_bytes += (record.end - record.position) as u64;
+                }
+                if !replay.record(changes, is_covered) {
+                    let path = segment.path();
+                    damage
+                        .push(format!("the record at {} of {path} does not follow from those before", record.position));
+                }
+            }
+        });
+        Ok(end)
+    }
+
+    fn known(&self, number: u64, used: &[Candidate]) -> Known {
+        let ends = used.iter().filter_map(|candidate| candidate.first.map(|first| first.previous_end));
+        let end = ends.filter(|end| end.segment == number).map(|end| end.offset as usize).next();
+        let covered = self.start.covered;
+        let (covered_to, durable_to) = match number.cmp(&covered.segment) {
+            Ordering::Less => (usize::MAX, 0),
+            Ordering::Equal => (covered.offset as usize, covered.offset as usize),
+            Ordering::Greater => (0, 0),
+        };
+        Known { end, covered_to, durable_to }
+    }
+}
+
+/// The whole file.
+fn load(segment: &Segment) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = vec![0; segment.capacity() as usize];
+    let read = segment.file().read_at(&mut bytes, 0).map_err(io_error(format!("reading {}", segment.path())))?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
