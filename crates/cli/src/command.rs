@@ -1,0 +1,129 @@
+//! The command line: which commands there are, their flags and their help.
+//!
+//! The flags of `serve` are built from the list of settings and carry their texts as they were typed; what a text means
+//! is decided where the other layers' texts are, so that a bad flag and a bad key read alike.
+
+use clap::{Arg, ArgAction, Command, value_parser};
+use clap_complete::Shell;
+
+use crate::settings::{SETTINGS, Setting};
+
+const EXAMPLES: &str = "\
+Examples:
+  headwater serve
+      A durable server on http://127.0.0.1:4437/v1/stream, data in ./headwater-data.
+  headwater serve --listen 0.0.0.0:8080 --data-dir /var/lib/headwater --log json
+      All addresses, port 8080, a log for collectors.
+  HEADWATER_BODY_MAX=1MiB headwater serve --config /etc/headwater.toml --sse-lifetime 5m
+      Layers: flags win over the environment, which wins over the file.
+  headwater serve --store memory --listen 127.0.0.1:0
+      For tests: nothing on disk, any free port (the banner names it).
+  headwater check-config --config /etc/headwater.toml
+      What would be in force, and where each value comes from.";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    stopped in order, or the command succeeded
+  1    anything not listed here; for verify: damage was found
+  2    bad flag or configuration
+  3    the data directory is in use by another process
+  4    the address is in use or cannot be bound
+  5    the data directory cannot be read, is damaged, or was written by a newer version
+  6    no permission
+  130  ended at once by a second SIGINT; 143 by a second SIGTERM";
+
+/// The whole command line.
+pub(crate) fn command() -> Command {
+    Command::new("headwater")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A durable stream server for agents")
+        .long_about(
+            "Headwater serves append-only streams over HTTP with the Durable Streams protocol. Every acknowledged \
+             byte is on disk; readers catch up, long-poll or follow by SSE.",
+        )
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .after_long_help(EXIT_CODES)
+        .subcommand(with_settings(serve()))
+        .subcommand(with_settings(check_config()))
+        .subcommand(completions())
+        .subcommand(man())
+}
+
+fn serve() -> Command {
+    Command::new("serve")
+        .about("Start the server")
+        .long_about(
+            "Start the server. Each option is also an environment variable (named with it) and a key of the file given \
+             with --config, spelt like the flag without its dashes. A flag wins over the environment, the environment \
+             over the file, the file over the default.",
+        )
+        .after_long_help(format!("{EXAMPLES}\n\n{EXIT_CODES}"))
+}
+
+fn check_config() -> Command {
+    Command::new("check-config").about("Print the effective configuration with the origin of each value").long_about(
+        "Print the configuration that serve would run with, as a file that --config accepts, with the origin of \
+             each value behind it. Exits with 2 and lists every problem when there is one.",
+    )
+}
+
+fn with_settings(command: Command) -> Command {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .help("Configuration file in TOML; its keys are the options below [env: HEADWATER_CONFIG]");
+    command.arg(config).args(SETTINGS.iter().map(flag))
+}
+
+fn flag(setting: &'static Setting) -> Arg {
+    let Setting { help, placeholder, key, .. } = setting;
+    let shown = format!("{help} [default: {}] [env: {}]", setting.default_text(), setting.variable());
+    let explained = format!(
+        "{help}\n[default: {}] [accepts: {}] [env: {}]",
+        setting.default_text(),
+        setting.kind.accepted(),
+        setting.variable()
+    );
+    let flag = Arg::new(*key)
+        .long(*key)
+        .value_name(*placeholder)
+        .help(shown)
+        .long_help(explained)
+        .help_heading(setting.group.title())
+        .action(if setting.kind.is_list() { ArgAction::Append } else { ArgAction::Set });
+    if setting.kind.is_switch() {
+        flag.num_args(0..=1).default_missing_value("true").require_equals(true)
+    } else {
+        flag
+    }
+}
+
+fn completions() -> Command {
+    Command::new("completions").about("Print a completion script for a shell").arg(
+        Arg::new("shell")
+            .value_name("SHELL")
+            .required(true)
+            .value_parser(value_parser!(Shell))
+            .help("The shell to complete for"),
+    )
+}
+
+fn man() -> Command {
+    Command::new("man").about("Print the manual page").arg(
+        Arg::new("out")
+            .long("out")
+            .value_name("DIR")
+            .value_parser(value_parser!(std::path::PathBuf))
+            .help("Write a page for each command into this directory instead"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::command().debug_assert();
+    }
+}

@@ -1,0 +1,64 @@
+//! The `headwater` binary: reads what the operator wants, starts the pieces, says what happened.
+//!
+//! Results go to standard output; everything else goes to standard error. Every failure is one line that says what to
+//! do, with an exit code of its own.
+#![forbid(unsafe_code)]
+
+mod banner;
+mod command;
+mod failure;
+mod generate;
+mod logging;
+mod output;
+mod serve;
+mod settings;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+
+use crate::failure::{Failure, LogForm};
+use crate::settings::{Config, Layers};
+
+fn main() -> ExitCode {
+    let matches = match command::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return failure::usage(&error),
+    };
+    match run(&matches) {
+        Ok(code) => code,
+        Err(failure) => failure.report(LogForm::Plain),
+    }
+}
+
+fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    match matches.subcommand() {
+        Some(("serve", flags)) => Ok(serve::serve(&configuration(flags)?)),
+        Some(("check-config", flags)) => check_config(flags),
+        Some(("completions", flags)) => generate::completions(flags),
+        Some(("man", flags)) => generate::man(flags),
+        _ => unreachable!("clap asks for one of the commands it was told of"),
+    }
+}
+
+fn configuration(flags: &ArgMatches) -> Result<Config, Failure> {
+    let config = Config::check(Layers::read(flags, environment())).map_err(Failure::Configuration)?;
+    for warning in &config.warnings {
+        output::note(format_args!("warning: {warning}"));
+    }
+    Ok(config)
+}
+
+fn check_config(flags: &ArgMatches) -> Result<ExitCode, Failure> {
+    output::result(&configuration(flags)?.to_toml())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A value that is not UTF-8 is read with replacement characters, which no option accepts.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        Some((name, value.to_string_lossy().into_owned()))
+    })
+}

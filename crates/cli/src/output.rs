@@ -1,0 +1,22 @@
+//! Standard output for results, standard error for everything else; a closed pipe never panics.
+
+use std::fmt::Arguments;
+use std::io::{ErrorKind, Write};
+
+use crate::failure::Failure;
+
+/// Writes a result.
+pub(crate) fn result(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::OutputClosed),
+        Err(error) => Err(Failure::Other(format!("cannot write to standard output: {error}"))),
+    }
+}
+
+/// Writes a line for the operator.
+pub(crate) fn note(line: Arguments<'_>) {
+    // Nobody can be told that standard error is closed.
+    writeln!(std::io::stderr().lock(), "{line}").ok();
+}

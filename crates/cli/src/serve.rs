@@ -1,0 +1,150 @@
+//! `headwater serve`: open the store, start the engine, bind, run, and take it all down in the opposite order.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use headwater_server::{BindError, Metrics, Server};
+use headwater_storage::{EmbeddedStore, OpenError};
+use headwater_streams::memory::MemoryStore;
+use headwater_streams::{Durability, Engine, Store, SystemClock};
+
+use crate::banner::{Banner, Recovered};
+use crate::failure::Failure;
+use crate::logging;
+use crate::settings::Config;
+use crate::signals::Signals;
+
+/// Threads beside the workers: one accepts connections, the other hears signals whatever the first is doing.
+const SUPPORT_THREADS: usize = 2;
+
+/// Serves until a signal comes.
+pub(crate) fn serve(config: &Config) -> ExitCode {
+    match start(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(logging::form(config)),
+    }
+}
+
+fn start(config: &Config) -> Result<(), Failure> {
+    logging::start(config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(SUPPORT_THREADS)
+        .thread_name("support")
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Other(format!("cannot start threads: {error}; check the limit of processes")))?;
+    let ended = match config.durability() {
+        Durability::Ephemeral => runtime.block_on(run(MemoryStore::new(), config, Found::default())),
+        Durability::Durable => {
+            let (store, mut found) = open(config)?;
+            // Asking for no room changes nothing; a store that takes no changes says why.
+            found.read_only = runtime.block_on(store.reserve(0, 0)).err().map(|error| error.to_string());
+            runtime.block_on(run(store, config, found))
+        }
+    };
+    runtime.shutdown_background();
+    ended
+}
+
+/// What opening the store brought to light.
+#[derive(Debug, Default)]
+struct Found {
+    data_dir: Option<PathBuf>,
+    recovered: Recovered,
+    read_only: Option<String>,
+}
+
+fn open(config: &Config) -> Result<(EmbeddedStore, Found), Failure> {
+    let dir = config.directory("data-dir");
+    let begun = Instant::now();
+    let store = EmbeddedStore::open(dir, config.store_options()).map_err(|error| refusal(dir, error))?;
+    let stats = store.stats();
+    let found = Found {
+        // An absolute path is worth more to a reader of logs; the relative one is still right when there is none.
+        data_dir: Some(dir.canonicalize().unwrap_or_else(|_| dir.to_owned())),
+        recovered: Recovered { streams: stats.streams, replayed_bytes: stats.replay_bytes, took: begun.elapsed() },
+        read_only: None,
+    };
+    Ok((store, found))
+}
+
+async fn run<S: Store>(store: S, config: &Config, found: Found) -> Result<(), Failure> {
+    let mut signals =
+        Signals::listen().map_err(|error| Failure::Other(format!("cannot listen to signals: {error}")))?;
+    let metrics = Metrics::new();
+    let engine = Engine::start(store, Arc::new(SystemClock), config.engine_limits(), metrics.clone());
+    let server = match Server::bind(config.server(), engine.clone()) {
+        Ok(server) => server.with_metrics(metrics),
+        Err(error) => {
+            close(&engine).await?;
+            return Err(unbound(&error));
+        }
+    };
+    banner(server.local_addr(), config, found).announce(logging::form(config));
+    let ended = server
+        .run(async move {
+            let received = signals.next().await;
+            tracing::info!(signal = received.name(), "stopping; a second signal exits at once");
+            tokio::spawn(signals.exit_on_next());
+        })
+        .await;
+    close(&engine).await?;
+    tracing::info!("stopped");
+    ended.map_err(|error| Failure::Other(format!("the server failed: {error}")))
+}
+
+async fn close<S: Store>(engine: &Engine<S>) -> Result<(), Failure> {
+    let told = "what was acknowledged is safe, and the next start recovers it";
+    engine
+        .shutdown()
+        .await
+        .map_err(|error| Failure::Other(format!("the store did not close in order: {error}; {told}")))
+}
+
+fn banner(address: std::net::SocketAddr, config: &Config, found: Found) -> Banner {
+    let root = config.text("root").trim_end_matches('/');
+    Banner {
+        url: format!("http://{address}{root}"),
+        data_dir: found.data_dir,
+        durability: config.durability(),
+        recovered: found.recovered,
+        read_only: found.read_only,
+        is_exposed: !address.ip().is_loopback(),
+    }
+}
+
+/// Why the data directory cannot be used, with what to do about it.
+pub(crate) fn refusal(dir: &Path, error: OpenError) -> Failure {
+    let data = |cause: String, advice| Failure::Data { dir: dir.to_owned(), cause, advice };
+    match error {
+        OpenError::Locked { pid: 0 } => Failure::Locked { dir: dir.to_owned(), holder: "another process".to_owned() },
+        OpenError::Locked { pid } => Failure::Locked { dir: dir.to_owned(), holder: format!("process {pid}") },
+        OpenError::Io { operation, source } if source.kind() == ErrorKind::PermissionDenied => Failure::Permission {
+            what: format!("the data directory {}", dir.display()),
+            cause: format!("{operation}: {source}"),
+            advice: "make the user of this process its owner",
+        },
+        OpenError::NewerFormat { .. } => data(error.to_string(), "start the version that wrote it, or a later one"),
+        OpenError::Foreign { .. } => data(error.to_string(), "choose an empty directory with --data-dir"),
+        OpenError::Io { .. } => data(error.to_string(), "check the path and the disk"),
+        OpenError::Store(_) => data(error.to_string(), "run `headwater verify`, or restore a backup"),
+    }
+}
+
+fn unbound(error: &BindError) -> Failure {
+    let BindError { address, source } = error;
+    let bind = |advice| Failure::Bind { address: *address, cause: source.to_string(), advice };
+    match source.kind() {
+        ErrorKind::PermissionDenied => Failure::Permission {
+            what: format!("listening on {address}"),
+            cause: source.to_string(),
+            advice: "choose a port from 1024 on with --listen, or grant CAP_NET_BIND_SERVICE",
+        },
+        ErrorKind::AddrInUse => bind("stop the process that listens there, or choose another --listen"),
+        ErrorKind::AddrNotAvailable => bind("this machine has no such address; choose another --listen"),
+        _ => bind("choose another --listen"),
+    }
+}

@@ -1,0 +1,126 @@
+//! From the checked configuration to the values that each crate takes.
+//!
+//! The defaults of the table and those of the crates are the same numbers; a test below holds them together.
+
+use std::num::NonZeroUsize;
+
+use headwater_server::{ServerConfig, ServerLimits};
+use headwater_storage::{StoreLimits, StoreOptions};
+use headwater_streams::Durability;
+use headwater_streams::limits::EngineLimits;
+use headwater_streams::subscriptions::limits::SubscriptionLimits;
+
+use super::check::Config;
+
+/// Why the conversions below cannot fail: the text was parsed by the same type when it was checked.
+const CHECKED: &str = "the text was accepted by this type when the configuration was checked";
+
+impl Config {
+    /// What the HTTP edge takes.
+    pub(crate) fn server(&self) -> ServerConfig {
+        ServerConfig {
+            listen: self.address("listen"),
+            root: self.text("root").parse().expect(CHECKED),
+            public_url: self.optional_text("public-url").map(|url| url.parse().expect(CHECKED)),
+            cors_origins: self.origins("cors-origin").join(",").parse().expect(CHECKED),
+            long_poll_timeout: self.duration("long-poll-timeout"),
+            sse_lifetime: self.duration("sse-lifetime"),
+            durability: self.durability(),
+            workers: NonZeroUsize::new(self.count("workers")),
+            limits: self.server_limits(),
+        }
+    }
+
+    /// What the engine takes.
+    pub(crate) fn engine_limits(&self) -> EngineLimits {
+        EngineLimits {
+            queue_operations_max: self.count("queue-max"),
+            queue_bytes_max: self.bytes("queue-bytes-max"),
+            tail_cache_bytes_max: self.bytes("tail-cache-max"),
+            active_streams_max: self.count("active-streams-max"),
+            producers_per_stream_max: self.count("producers-per-stream-max"),
+            live_readers_per_stream_max: self.count("live-readers-per-stream-max"),
+            live_readers_max: self.count("live-readers-max"),
+            page_bytes_max: self.bytes("page-max"),
+            reap_interval: self.duration("reap-interval"),
+            ..EngineLimits::default()
+        }
+    }
+
+    /// What subscriptions take.
+    pub(crate) fn subscription_limits(&self) -> SubscriptionLimits {
+        SubscriptionLimits {
+            subscriptions_max: self.count("subscriptions-max"),
+            links_per_subscription_max: self.count("links-per-subscription-max"),
+            links_max: self.count("links-max"),
+            notices_in_flight_max: self.count("notices-in-flight-max"),
+        }
+    }
+
+    /// What the disk store takes.
+    pub(crate) fn store_options(&self) -> StoreOptions {
+        let limits = StoreLimits {
+            segment_bytes: self.size("segment-size"),
+            checkpoint_journal_bytes: self.size("replay-max"),
+            checkpoint_interval: self.duration("checkpoint-interval"),
+            ..StoreLimits::default()
+        };
+        StoreOptions { limits, ..StoreOptions::default() }
+    }
+
+    /// What acknowledged means.
+    pub(crate) fn durability(&self) -> Durability {
+        if self.text("store") == "memory" { Durability::Ephemeral } else { Durability::Durable }
+    }
+
+    fn server_limits(&self) -> ServerLimits {
+        ServerLimits {
+            connections_max: self.count("connections-max"),
+            body_bytes_max: self.bytes("body-max"),
+            header_bytes_max: self.bytes("headers-max"),
+            url_bytes_max: self.bytes("url-max"),
+            head_timeout: self.duration("request-head-timeout"),
+            body_timeout: self.duration("request-body-timeout"),
+            body_bytes_per_second_min: self.bytes("body-rate-min"),
+            idle_timeout: self.duration("idle-timeout"),
+            write_stall_timeout: self.duration("write-stall-timeout"),
+            shutdown_timeout: self.duration("shutdown-grace"),
+        }
+    }
+
+    fn bytes(&self, key: &str) -> usize {
+        usize::try_from(self.size(key)).unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Layers;
+
+    fn defaults() -> Config {
+        Config::check(Layers::default()).unwrap()
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_server() {
+        let expected = ServerConfig { workers: defaults().server().workers, ..ServerConfig::default() };
+        assert_eq!(defaults().server(), expected);
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_store() {
+        assert_eq!(format!("{:?}", defaults().store_options()), format!("{:?}", StoreOptions::default()));
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_subscriptions() {
+        let (ours, theirs) = (defaults().subscription_limits(), SubscriptionLimits::default());
+        assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_engine() {
+        assert_eq!(format!("{:?}", defaults().engine_limits()), format!("{:?}", EngineLimits::default()));
+    }
+}
