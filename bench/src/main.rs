@@ -60,6 +60,7 @@ async fn measure(run: &Run) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn conclude(report: &Report, workloads: usize) -> ExitCode {
-    eprintln!("{workloads} workloads, {} failures", report.failures().len());
-    if report.failures().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let failed = report.failed_workloads();
+    eprintln!("{} passed, {failed} failed", workloads - failed);
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -3,6 +3,7 @@
 //! A ratio is the median of the rounds' own ratios: servers alternate within a round, so that a slow minute of the machine
 //! weighs on both sides of it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
@@ -17,7 +18,8 @@ const END: &str = "<!-- results end -->";
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     rows: Vec<Row>,
-    failures: Vec<String>,
+    /// The workload, and what went wrong on which server.
+    failures: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -45,11 +47,12 @@ impl Report {
     }
 
     pub(crate) fn add_failure(&mut self, workload: &str, kind: Kind, error: &dyn std::error::Error) {
-        self.failures.push(format!("{workload}, {}: {error}", kind.label()));
+        self.failures.push((workload.to_owned(), format!("{}: {error}", kind.label())));
     }
 
-    pub(crate) fn failures(&self) -> &[String] {
-        &self.failures
+    /// How many workloads failed at least once.
+    pub(crate) fn failed_workloads(&self) -> usize {
+        self.failures.iter().map(|(workload, _)| workload).collect::<BTreeSet<_>>().len()
     }
 
     fn row(&mut self, workload: &str, metric: &Metric) -> &mut Row {
@@ -73,8 +76,8 @@ impl Report {
             previous = &row.workload;
             row.write(workload, &mut text);
         }
-        for failure in &self.failures {
-            text.push_str(&format!("\nFailed: {failure}\n"));
+        for (workload, failure) in &self.failures {
+            text.push_str(&format!("\nFailed: {workload}, {failure}\n"));
         }
         text
     }
