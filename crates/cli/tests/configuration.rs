@@ -1,5 +1,7 @@
 //! How the configuration is read: layers, refusals, and its own output.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
+
 mod support;
 
 use support::{code, headwater, run, stderr, stdout};

@@ -82,7 +82,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         key: "segment-size",
         group: Group::Storage,
         placeholder: "SIZE",
-        kind: Kind::Size { min: MIB, max: 4 * GIB },
+        kind: Kind::Size { min: MIB, max: GIB },
         default: "64MiB",
         help: "Length of a journal segment. Segments are written with zeros ahead of use and used again.",
         example: "64MiB",

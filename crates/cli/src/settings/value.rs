@@ -134,20 +134,20 @@ impl Kind {
 /// `bytes` with the largest binary unit that shows it exactly, so that it reads back as the same number.
 pub(crate) fn size_text(bytes: u64) -> String {
     const UNITS: [(u64, &str); 4] = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let exact = UNITS.iter().find(|(factor, _)| bytes >= *factor && bytes % factor == 0);
+    let exact = UNITS.iter().find(|(factor, _)| bytes >= *factor && bytes.is_multiple_of(*factor));
     exact.map_or_else(|| format!("{bytes}B"), |(factor, unit)| format!("{}{unit}", bytes / factor))
 }
 
 /// `duration` in the largest unit that shows it exactly, with seconds up to two minutes as people write timeouts.
 pub(crate) fn duration_text(duration: Duration) -> String {
     let ms = duration.as_millis();
-    if duration.subsec_nanos() % 1_000_000 != 0 {
+    if !duration.subsec_nanos().is_multiple_of(1_000_000) {
         return humantime::format_duration(duration).to_string().replace(' ', "");
     }
     match ms {
-        _ if ms % 1_000 != 0 => format!("{ms}ms"),
-        _ if ms >= 3_600_000 && ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
-        _ if ms >= 120_000 && ms % 60_000 == 0 => format!("{}m", ms / 60_000),
+        _ if !ms.is_multiple_of(1_000) => format!("{ms}ms"),
+        _ if ms >= 3_600_000 && ms.is_multiple_of(3_600_000) => format!("{}h", ms / 3_600_000),
+        _ if ms >= 120_000 && ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
         _ => format!("{}s", ms / 1_000),
     }
 }

@@ -1,5 +1,6 @@
 //! Runs the real binary, and speaks just enough HTTP to it.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
