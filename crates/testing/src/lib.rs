@@ -1,0 +1,13 @@
+//! What the tests of several crates share: stores that fail on purpose, one behaviour suite for every store, and a
+//! reference model small enough to read. Never part of a product.
+
+pub mod behaviour;
+pub mod disk;
+
+mod faulty_store;
+mod reopen;
+pub mod stage;
+
+pub use faulty_store::{Faults, FaultyStore};
+pub use reopen::{Reopen, SharedMemory};
+pub use stage::Stage;
