@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::{io, thread};
 
-use headwater_streams::Store;
+use headwater_streams::{Mailbox, Store};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -65,6 +65,8 @@ async fn run<S: Store>(
     mut arrivals: mpsc::UnboundedReceiver<TcpStream>,
     stop: CancellationToken,
 ) {
+    // Answers and wake-ups reach this thread in bulk.
+    let mail = tokio::spawn(Mailbox::install());
     let ward = Ward::new(&edge.config);
     let speaker = Arc::new(Speaker::new(&edge.config, stop.clone()));
     let tasks = TaskTracker::new();
@@ -91,6 +93,7 @@ async fn run<S: Store>(
         tasks.wait().await;
     }
     sweeper.abort();
+    mail.abort();
 }
 
 /// One connection's task.
