@@ -1,6 +1,7 @@
 //! What the tests of several crates share: stores that fail on purpose, one behaviour suite for every store, and a
 //! reference model small enough to read. Never part of a product.
 
+#[allow(clippy::unwrap_used, reason = "a behaviour is a test")]
 pub mod behaviour;
 pub mod disk;
 
