@@ -100,3 +100,6 @@ fn check_sequence(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -363,3 +363,6 @@ pub(crate) fn metadata(head: &Head) -> Metadata {
         lifetime: head.lifetime,
     }
 }
+
+#[cfg(test)]
+mod tests;
