@@ -24,6 +24,9 @@ mod record;
 mod archive;
 mod catalog;
 
+pub mod inspect;
+pub mod verify;
+
 pub use checkpoint::{Checkpoint, Expiring, HeadPatch, JournalPosition, Patched};
 pub use error::OpenError;
 pub use format::{DataFormat, FORMAT_FILE, FORMAT_VERSION};

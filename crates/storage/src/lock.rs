@@ -1,7 +1,7 @@
 //! Keeps a second process out of a data directory.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, Write};
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
@@ -18,6 +18,23 @@ pub(crate) struct DirectoryLock {
 }
 
 impl DirectoryLock {
+    /// Keeps servers out of `directory` and writes nothing; others may look as well. `None` when no server has ever
+    /// opened it.
+    pub(crate) fn acquire_to_read(directory: &Path) -> Result<Option<Self>, OpenError> {
+        let path = directory.join(LOCK_FILE);
+        let failed = |what: &str| open_error(format!("{what} {}", path.display()));
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("opening")(error)),
+        };
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(Errno::WOULDBLOCK) => Err(held(&mut file).map_err(failed("reading"))?),
+            Err(error) => Err(failed("locking")(error.into())),
+        }
+    }
+
     /// Takes the lock of `directory` or tells who has it.
     pub(crate) fn acquire(directory: &Path) -> Result<Self, OpenError> {
         let path = directory.join(LOCK_FILE);
@@ -31,11 +48,7 @@ impl DirectoryLock {
             .map_err(failed("opening"))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                let mut text = String::new();
-                file.read_to_string(&mut text).map_err(failed("reading"))?;
-                return Err(OpenError::Locked { pid: text.trim().parse().unwrap_or(0) });
-            }
+            Err(Errno::WOULDBLOCK) => return Err(held(&mut file).map_err(failed("reading"))?),
             Err(error) => return Err(failed("locking")(error.into())),
         }
         file.set_len(0).map_err(failed("writing"))?;
@@ -43,4 +56,11 @@ impl DirectoryLock {
         writeln!(file, "{}", std::process::id()).map_err(failed("writing"))?;
         Ok(Self { _file: file })
     }
+}
+
+/// Who has the lock, as that process wrote it.
+fn held(file: &mut File) -> io::Result<OpenError> {
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(OpenError::Locked { pid: text.trim().parse().unwrap_or(0) })
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::format::{self, BLOCK_BYTES, Footer, HEADER_BYTES, InvalidArchive, TRAILER_BYTES, Trailer};
+use super::format::{self, BLOCK_BYTES, HEADER_BYTES, InvalidArchive, TRAILER_BYTES, Trailer};
 use super::{ArchiveError, failed};
-use crate::catalog::ArchiveFileId;
+use crate::catalog::{ArchiveFileId, Run};
 use crate::disk::{Disk, DiskFile, read_exact_at};
 
 /// An open file with its block checksums. Its run index stays on disk until somebody asks.
@@ -69,7 +69,7 @@ impl ArchiveFile {
         }
     }
 
-    /// The first block whose checksum does not hold, for every such block.
+    /// Reads every block, and tells `damaged` those whose checksum does not hold.
     pub(crate) fn check_blocks(&self, mut damaged: impl FnMut(Range<u64>)) -> Result<(), ArchiveError> {
         let end = self.trailer.data_end;
         let header = read_all(&*self.file, &self.path, 0..HEADER_BYTES)?;
@@ -84,14 +84,13 @@ impl ArchiveFile {
         Ok(())
     }
 
-    /// What the file says about itself, checked.
-    pub(crate) fn footer(&self) -> Result<Footer, ArchiveError> {
+    /// What belongs to whom, in the order in which it lies, checked.
+    pub(crate) fn runs(&self) -> Result<Vec<Run>, ArchiveError> {
         let bytes = read_all(&*self.file, &self.path, self.trailer.runs_at())?;
         if crc32c::crc32c(&bytes) != self.trailer.runs_crc {
             return Err(self.damaged(InvalidArchive::Part("run index")));
         }
-        let runs = format::decode_runs(&bytes, self.trailer.data_end).map_err(|damage| self.damaged(damage))?;
-        Ok(Footer { runs, checksums: self.checksums.clone() })
+        format::decode_runs(&bytes, self.trailer.data_end).map_err(|damage| self.damaged(damage))
     }
 
     /// The smallest range of whole blocks around `range`.

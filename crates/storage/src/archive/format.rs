@@ -12,9 +12,9 @@ use super::ARCHIVE_DIR;
 use crate::catalog::{ArchiveFileId, Run, Tier};
 
 /// Version of the archive format.
-pub(crate) const ARCHIVE_VERSION: u32 = 1;
+const ARCHIVE_VERSION: u32 = 1;
 /// Bytes that one checksum covers.
-pub(crate) const BLOCK_BYTES: u64 = 16 * 1024;
+pub(super) const BLOCK_BYTES: u64 = 16 * 1024;
 
 const HEADER_MAGIC: [u8; 8] = *b"HDW-ARC\n";
 const TRAILER_MAGIC: [u8; 8] = *b"HDW-END\n";
@@ -59,15 +59,6 @@ pub(crate) struct Trailer {
     pub(super) runs_crc: u32,
     pub(super) checksums_crc: u32,
     pub(super) tier: Tier,
-}
-
-/// What a file says about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Footer {
-    /// In the order in which they lie.
-    pub(crate) runs: Vec<Run>,
-    /// One per block of data.
-    pub(crate) checksums: Vec<u32>,
 }
 
 impl Trailer {

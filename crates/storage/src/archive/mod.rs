@@ -26,7 +26,9 @@ use crate::catalog::{ArchiveFileId, CatalogError, Tier};
 use crate::disk::Disk;
 
 pub(crate) use file::ArchiveFile;
-pub(crate) use format::{ARCHIVE_VERSION, BLOCK_BYTES, Footer, InvalidArchive};
+pub(crate) use format::{Name, parse_name as parse_archive_name, path as archive_path};
+
+use format::InvalidArchive;
 pub(crate) use history::History;
 pub(crate) use reclaim::{Reclaimed, Reclaimer};
 pub(crate) use writer::ArchiveWriter;

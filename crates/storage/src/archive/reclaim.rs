@@ -89,8 +89,8 @@ impl Reclaimer {
     fn streams_in(&self, files: &[ArchiveFileId]) -> Result<Vec<StreamId>, ArchiveError> {
         let mut streams = Vec::new();
         for id in files {
-            let footer = self.archive.file(*id).and_then(|file| file.footer());
-            let runs = footer.inspect_err(|error| self.note(error, *id))?.runs;
+            let runs = self.archive.file(*id).and_then(|file| file.runs());
+            let runs = runs.inspect_err(|error| self.note(error, *id))?;
             streams.extend(runs.iter().map(|run| run.stream));
         }
         streams.sort_unstable();

@@ -153,7 +153,7 @@ fn a_file_says_itself_what_it_holds() {
     let mut opened = Opened::with_streams(2);
     let new = opened.install(&[(1, 40_000), (2, 5)]);
     let file = opened.archive.file(new.id).unwrap();
-    assert_eq!(file.footer().unwrap().runs, new.runs);
+    assert_eq!(file.runs().unwrap(), new.runs);
     assert_eq!(new.runs.len(), 2, "chunks of a stream that follow each other are one run");
     assert_eq!(new.bytes, fs::metadata(opened.file_path(new.id)).unwrap().len());
     file.check_blocks(|block| panic!("{block:?}")).unwrap();
@@ -183,7 +183,7 @@ fn every_flipped_bit_of_a_file_is_noticed() {
         let file = ArchiveFile::open(&FileDisk::new(opened.dir.path()), new.id)?;
         let mut damaged = 0;
         file.check_blocks(|_| damaged += 1)?;
-        file.footer().map(|_| damaged)
+        file.runs().map(|_| damaged)
     };
     assert_eq!(check(&whole).unwrap(), 0);
     for bit in 0..whole.len() * 8 {

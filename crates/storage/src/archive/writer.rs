@@ -5,7 +5,7 @@ use std::sync::Arc;
 use headwater_protocol::Offset;
 use headwater_streams::StreamId;
 
-use super::format::{self, BLOCK_BYTES, HEADER_BYTES, Trailer};
+use super::format::{self, BLOCK_BYTES, Trailer};
 use super::{ARCHIVE_DIR, ArchiveError, failed};
 use crate::catalog::{ArchiveFileId, NewArchive, Run, Tier};
 use crate::disk::{Disk, DiskFile};
@@ -74,11 +74,6 @@ impl ArchiveWriter {
             }
         }
         Ok(())
-    }
-
-    /// Bytes of streams so far.
-    pub(crate) fn data_bytes(&self) -> u64 {
-        self.position() - HEADER_BYTES
     }
 
     /// Runs so far.

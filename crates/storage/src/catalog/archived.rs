@@ -156,11 +156,6 @@ impl Catalog {
         Ok(found)
     }
 
-    /// Offset after the last archived byte of a stream; `None` when none is archived.
-    pub(crate) fn archived_end(&self, stream: StreamId) -> Result<Option<Offset>, CatalogError> {
-        archived_end(&self.extents.lock(), stream).during("reading extents")
-    }
-
     /// Every archive file, oldest first.
     pub(crate) fn archive_files(&self) -> Result<Vec<ArchiveFileRow>, CatalogError> {
         const DURING: &str = "reading archive files";
@@ -173,6 +168,7 @@ impl Catalog {
     }
 }
 
+/// Offset after the last archived byte of a stream; `None` when none is archived.
 fn archived_end(connection: &rusqlite::Connection, stream: StreamId) -> rusqlite::Result<Option<Offset>> {
     connection
         .prepare_cached("SELECT start + len FROM extent WHERE stream_id = ?1 ORDER BY start DESC LIMIT 1")?
@@ -267,7 +263,7 @@ fn remove_file(transaction: &Transaction<'_>, file: ArchiveFileId) -> Result<(),
     }
 }
 
-fn extent_from(row: &Row<'_>) -> rusqlite::Result<Extent> {
+pub(super) fn extent_from(row: &Row<'_>) -> rusqlite::Result<Extent> {
     Ok(Extent {
         start: Offset::new(unsigned(row, 0)?),
         len: unsigned(row, 1)?,
@@ -276,7 +272,7 @@ fn extent_from(row: &Row<'_>) -> rusqlite::Result<Extent> {
     })
 }
 
-fn file_from(row: &Row<'_>) -> rusqlite::Result<ArchiveFileRow> {
+pub(super) fn file_from(row: &Row<'_>) -> rusqlite::Result<ArchiveFileRow> {
     Ok(ArchiveFileRow {
         id: ArchiveFileId(unsigned(row, 0)?),
         tier: Tier(row.get(1)?),
@@ -287,6 +283,6 @@ fn file_from(row: &Row<'_>) -> rusqlite::Result<ArchiveFileRow> {
     })
 }
 
-fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(i64::cast_unsigned)
 }

@@ -68,7 +68,8 @@ impl Catalog {
     }
 }
 
-fn load_one(connection: &Connection, path: &StreamPath) -> Result<Option<Head>, CatalogError> {
+/// The stream at `path`, with its producers.
+pub(super) fn load_one(connection: &Connection, path: &StreamPath) -> Result<Option<Head>, CatalogError> {
     let mut select = connection.prepare_cached(row::SELECT_BY_PATH).during(DURING)?;
     let mut rows = select.query([path.as_str()]).during(DURING)?;
     let Some(found) = rows.next().during(DURING)? else { return Ok(None) };

@@ -10,6 +10,7 @@ mod checkpoint;
 mod documents;
 mod error;
 mod lookup;
+mod reader;
 mod row;
 mod schema;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use error::During;
 
 pub(crate) use archived::{ArchiveFileId, ArchiveFileRow, Extent, NewArchive, Run, Tier};
 pub(crate) use error::CatalogError;
+pub(crate) use reader::{CatalogReader, FileUse};
 pub(crate) use schema::{CATALOG_FILE, CATALOG_VERSION};
 
 /// How far the catalog has come.
@@ -75,11 +77,7 @@ impl Catalog {
 
     /// How far the last transaction brought the catalog.
     pub(crate) fn covered(&self) -> Result<Covered, CatalogError> {
-        let writer = self.writer.lock();
-        Ok(Covered {
-            position: schema::position(&writer, &schema::COVERED)?,
-            archived: schema::position(&writer, &schema::ARCHIVED)?,
-        })
+        schema::covered(&self.writer.lock())
     }
 
     /// Counts one more opening of the data directory and returns which one it is, from 1. Durable when it returns.
@@ -111,7 +109,6 @@ impl Catalog {
 
     /// Size of the database and its write-ahead log.
     pub(crate) fn bytes_on_disk(&self) -> u64 {
-        let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-        length(&self.path) + length(&schema::wal_path(&self.path))
+        schema::bytes_on_disk(&self.path)
     }
 }

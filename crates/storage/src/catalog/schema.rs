@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::Covered;
 use super::error::{CatalogError, During};
 use crate::checkpoint::JournalPosition;
 
@@ -146,6 +147,12 @@ pub(super) fn wal_path(database: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Size of the database and its write-ahead log.
+pub(super) fn bytes_on_disk(database: &Path) -> u64 {
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    length(database) + length(&wal_path(database))
+}
+
 /// Refuses a database of another program or version.
 pub(super) fn check_version(connection: &Connection) -> Result<(), CatalogError> {
     let application: u32 =
@@ -168,6 +175,11 @@ pub(super) fn meta(connection: &Connection, key: &str) -> Result<u64, CatalogErr
     value.map(i64::cast_unsigned).ok_or_else(|| CatalogError::Damaged(format!("meta has no {key}")))
 }
 
+/// How far the catalog has come.
+pub(super) fn covered(connection: &Connection) -> Result<Covered, CatalogError> {
+    Ok(Covered { position: position(connection, &COVERED)?, archived: position(connection, &ARCHIVED)? })
+}
+
 /// Changes a number that the catalog keeps.
 pub(super) fn set_meta(connection: &Connection, key: &str, value: u64) -> rusqlite::Result<()> {
     let mut update = connection.prepare_cached("UPDATE meta SET value = ?2 WHERE key = ?1")?;
@@ -183,7 +195,7 @@ pub(super) fn raise_meta(connection: &Connection, key: &str, value: u64) -> rusq
 }
 
 /// A journal position that the catalog keeps.
-pub(super) fn position(connection: &Connection, keys: &PositionKeys) -> Result<JournalPosition, CatalogError> {
+fn position(connection: &Connection, keys: &PositionKeys) -> Result<JournalPosition, CatalogError> {
     Ok(JournalPosition { segment: meta(connection, keys.segment)?, offset: meta(connection, keys.offset)? })
 }
 

@@ -5,6 +5,8 @@
 //! read-only.
 
 use std::cmp::Ordering;
+use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use headwater_streams::StoreError;
@@ -12,7 +14,7 @@ use headwater_streams::StoreError;
 use super::JOURNAL_DIR;
 use super::pool::Spares;
 use super::scan::{Found, Known, holds_more_than, scan};
-use super::segment::{Segment, number_in};
+use super::segment::{Segment, number_in, path_of};
 use crate::checkpoint::JournalPosition;
 use crate::disk::Disk;
 use crate::error::io_error;
@@ -37,12 +39,35 @@ pub(crate) struct Recovered {
     pub(crate) used: Vec<Arc<Segment>>,
     /// All others.
     pub(crate) spares: Spares,
+    /// Those of the others whose first record is a torn one.
+    pub(crate) torn: Vec<Arc<Segment>>,
     /// Where the last record ends.
     pub(crate) end: JournalPosition,
-    /// What is missing or does not hold, in words; empty when all is well.
-    pub(crate) damage: Vec<String>,
+    /// What is missing or does not hold; empty when all is well.
+    pub(crate) damage: Vec<Damage>,
+    /// Segments with records whose header does not hold. All that it says is known from elsewhere.
+    pub(crate) damaged_headers: Vec<Damage>,
     /// Bytes read after the checkpoint.
     pub(crate) replayed_bytes: u64,
+}
+
+/// Something that was durable once and is not whole any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Damage {
+    /// Relative to the data directory.
+    pub(crate) file: String,
+    /// Which bytes, when it is about some of them.
+    pub(crate) range: Option<Range<u64>>,
+    pub(crate) what: String,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.range {
+            Some(range) => write!(f, "bytes {} to {} of {}: {}", range.start, range.end, self.file, self.what),
+            None => write!(f, "{}: {}", self.file, self.what),
+        }
+    }
 }
 
 /// Receives what the journal holds.
@@ -65,7 +90,7 @@ pub(crate) fn recover(
     let mut reading = Reading { start, epoch: 0, damage: std::mem::take(&mut found.damage), replayed_bytes: 0, replay };
     let used_count = reading.count_used(&found.candidates);
     let unused = found.candidates.split_off(used_count);
-    let used = found.candidates;
+    let mut used = found.candidates;
     reading.check_chain(&used);
     let mut end = start.covered;
     for candidate in &used {
@@ -74,24 +99,35 @@ pub(crate) fn recover(
             end = JournalPosition { segment: candidate.segment.number(), offset: offset as u64 };
         }
     }
+    // A torn write may have been the first one to a segment.
+    let torn = used.split_off(used.partition_point(|used| used.segment.number() <= end.segment));
+    let unused: Vec<_> = torn.iter().cloned().chain(unused).collect();
     let highest = used.iter().chain(&unused).map(|candidate| candidate.segment.number()).max().unwrap_or(0);
     let next_number = highest.max(found.highest_free).max(start.covered.segment).max(start.journal_start) + 1;
     let is_ready =
         |candidate: &Candidate| candidate.header_holds && candidate.segment.capacity() == limits.segment_bytes;
     let (ready, dead): (Vec<_>, Vec<_>) = unused.into_iter().partition(is_ready);
+    let damaged_headers = used.iter().filter(|used| !used.header_holds && used.first.is_some()).map(|used| Damage {
+        file: used.segment.path(),
+        range: None,
+        what: "its header does not hold".to_owned(),
+    });
+    let damaged_headers = damaged_headers.collect();
     let segments = |candidates: Vec<Candidate>| candidates.into_iter().map(|candidate| candidate.segment);
     let free = found.free.into_iter().chain(segments(dead)).collect();
     Ok(Recovered {
         used: segments(used).collect(),
         spares: Spares { ready: segments(ready).collect(), free, next_number },
+        torn: segments(torn).collect(),
         end,
         damage: reading.damage,
+        damaged_headers,
         replayed_bytes: reading.replayed_bytes,
     })
 }
 
 /// A segment that is not in the archive.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Candidate {
     segment: Arc<Segment>,
     header_holds: bool,
@@ -111,7 +147,7 @@ struct FoundSegments {
     /// In the archive.
     free: Vec<Arc<Segment>>,
     highest_free: u64,
-    damage: Vec<String>,
+    damage: Vec<Damage>,
 }
 
 fn find_segments(disk: &dyn Disk, start: Start) -> Result<FoundSegments, StoreError> {
@@ -123,7 +159,7 @@ fn find_segments(disk: &dyn Disk, start: Start) -> Result<FoundSegments, StoreEr
         let (segment, header) = match Segment::open(disk, number, start.salt) {
             Ok(opened) => opened,
             Err(error) => {
-                found.damage.push(error.to_string());
+                found.damage.push(Damage { file: path_of(number), range: None, what: error.to_string() });
                 continue;
             }
         };
@@ -161,7 +197,7 @@ fn first_record(segment: &Segment) -> Option<First> {
 struct Reading<'a> {
     start: Start,
     epoch: u32,
-    damage: Vec<String>,
+    damage: Vec<Damage>,
     replayed_bytes: u64,
     replay: &'a mut dyn Replay,
 }
@@ -189,11 +225,9 @@ impl Reading<'_> {
         let named = used.iter().filter_map(|candidate| candidate.first.map(|first| first.previous_end)).chain(covered);
         for position in named.filter(|position| position.segment >= self.start.journal_start && position.segment > 0) {
             if !used.iter().any(|candidate| candidate.segment.number() == position.segment) {
-                self.damage.push(format!("journal segment {:016x} is missing", position.segment));
+                let file = path_of(position.segment);
+                self.damage.push(Damage { file, range: None, what: "the segment is missing".to_owned() });
             }
-        }
-        for candidate in used.iter().filter(|candidate| !candidate.header_holds) {
-            self.damage.push(format!("the header of {} does not hold", candidate.segment.path()));
         }
     }
 
@@ -204,7 +238,7 @@ impl Reading<'_> {
         let bytes = match load(segment) {
             Ok(bytes) => bytes,
             Err(error) => {
-                self.damage.push(error.to_string());
+                self.damage.push(Damage { file: segment.path(), range: None, what: error.to_string() });
                 return Ok(SEGMENT_HEADER_BYTES);
             }
         };
@@ -213,7 +247,8 @@ impl Reading<'_> {
         let Self { epoch, damage, replayed_bytes, replay, .. } = self;
         let end = scan(&bytes, known, epoch, &mut |found| match found {
             Found::Damage(range) => {
-                damage.push(format!("bytes {} to {} of {} do not hold", range.start, range.end, segment.path()));
+                let range = Some(range.start as u64..range.end as u64);
+                damage.push(Damage { file: segment.path(), range, what: "no record holds here".to_owned() });
             }
             Found::Record { record, changes, damaged_payload } => {
                 if let Some(range) = damaged_payload {
@@ -224,9 +259,9 @@ impl Reading<'_> {
                     *replayed_bytes += (record.end - record.position) as u64;
                 }
                 if !replay.record(changes, is_covered) {
-                    let path = segment.path();
-                    damage
-                        .push(format!("the record at {} of {path} does not follow from those before", record.position));
+                    let range = Some(record.position as u64..record.end as u64);
+                    let what = "the record does not follow from those before".to_owned();
+                    damage.push(Damage { file: segment.path(), range, what });
                 }
             }
         });

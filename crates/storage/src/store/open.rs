@@ -20,11 +20,11 @@ use crate::ephemeral::EphemeralBytes;
 use crate::error::{OpenError, io_error, open_error};
 use crate::extents::{ExtentChange, Extents};
 use crate::format::DataFormat;
-use crate::journal::recovery::{Recovered, Replay, Start, recover};
+use crate::journal::recovery::{Damage, Recovered, Replay, Start, recover};
 use crate::journal::{JOURNAL_DIR, Pool, Segment, Writer};
 use crate::lock::DirectoryLock;
 use crate::memtable::Memtable;
-use crate::record::Logged;
+use crate::record::{Logged, SEGMENT_HEADER_BYTES};
 
 /// Zeros that end the journal after a torn tail: enough to cover a record's header wherever a write may start.
 const CUT_BYTES: usize = 24;
@@ -52,8 +52,20 @@ pub(super) fn open_parts(
     let start = Start { journal_start: covered.archived.segment, covered: covered.position, salt: format.salt };
     let mut replaying = Replaying { memtable: Memtable::new(covered.position), extents: Extents::default() };
     let recovered = recover(&*disk, start, &limits, &mut replaying)?;
-    let Replaying { mut memtable, extents } = replaying;
+    let Replaying { mut memtable, mut extents } = replaying;
+    recovered.used.iter().for_each(|segment| extents.add_segment(segment.clone()));
     memtable.advance(recovered.end);
+    if std::env::var("DBG").is_ok() {
+        eprintln!(
+            "open: start {:?} used {:?} ready {:?} end {:?} damage {:?}",
+            start,
+            recovered.used.iter().map(|s| (s.number(), s.capacity())).collect::<Vec<_>>(),
+            recovered.spares.ready.iter().map(|s| s.number()).collect::<Vec<_>>(),
+            recovered.end,
+            recovered.damage
+        );
+    }
+    recovered.damaged_headers.iter().for_each(|damage| tracing::warn!(%damage, "a segment's header is damaged"));
     let health = Health::default();
     let active = recovered.used.last().filter(|last| last.number() == recovered.end.segment).cloned();
     let epoch = if recovered.damage.is_empty() {
@@ -87,18 +99,25 @@ pub(super) fn open_parts(
 
 /// Fixes what recovery found as the truth, before anybody is shown it, and returns this opening's number.
 fn settle(catalog: &Catalog, active: Option<&Segment>, recovered: &Recovered) -> Result<u32, OpenError> {
+    // ORDER: a record that begins a segment tells where the one before ends, so it is cut before more is written there.
+    for torn in recovered.torn.iter().rev() {
+        cut(torn, SEGMENT_HEADER_BYTES as u64)?;
+    }
     if let Some(active) = active {
-        let failed = |what: &str| io_error(format!("{what} {}", active.path()));
         // ORDER: records that were found may be in the page cache only, when their writer was killed. Readers must not
         // see them before they are durable.
-        active.file().sync_data().map_err(failed("syncing"))?;
-        // Whatever follows the last record must not be taken for one after more has been written elsewhere.
-        let end = recovered.end.offset;
-        let zeros = CUT_BYTES.min(active.capacity().saturating_sub(end) as usize);
-        active.file().write_durable(&[0; CUT_BYTES][..zeros], end).map_err(failed("cutting the tail of"))?;
+        active.file().sync_data().map_err(io_error(format!("syncing {}", active.path())))?;
+        cut(active, recovered.end.offset)?;
     }
     let epoch = catalog.begin_epoch().map_err(StoreError::from)?;
     Ok(u32::try_from(epoch).expect("a data directory is opened fewer than 2^32 times"))
+}
+
+/// Makes sure that nothing at `end` is taken for a record after more has been written elsewhere.
+fn cut(segment: &Segment, end: u64) -> Result<(), StoreError> {
+    let zeros = CUT_BYTES.min(segment.capacity().saturating_sub(end) as usize);
+    let cut = segment.file().write_durable(&[0; CUT_BYTES][..zeros], end);
+    cut.map_err(io_error(format!("cutting the tail of {}", segment.path())))
 }
 
 fn open_archive(disk: &Arc<dyn Disk>, catalog: &Catalog) -> Result<Archive, ArchiveError> {
@@ -108,11 +127,12 @@ fn open_archive(disk: &Arc<dyn Disk>, catalog: &Catalog) -> Result<Archive, Arch
     Ok(archive)
 }
 
-fn describe(damage: &[String]) -> String {
+fn describe(damage: &[Damage]) -> String {
     for what in damage {
-        tracing::error!(what, "the journal is damaged");
+        tracing::error!(%what, "the journal is damaged");
     }
-    let named = damage[..damage.len().min(DAMAGES_NAMED_MAX)].join("; ");
+    let named: Vec<String> = damage.iter().take(DAMAGES_NAMED_MAX).map(Damage::to_string).collect();
+    let named = named.join("; ");
     match damage.len().saturating_sub(DAMAGES_NAMED_MAX) {
         0 => format!("the journal is damaged: {named}"),
         more => format!("the journal is damaged: {named}; and {more} more"),
@@ -133,9 +153,7 @@ struct Replaying {
 }
 
 impl Replay for Replaying {
-    fn segment(&mut self, segment: &Arc<Segment>) {
-        self.extents.add_segment(segment.clone());
-    }
+    fn segment(&mut self, _segment: &Arc<Segment>) {}
 
     fn record(&mut self, changes: &mut Vec<Logged>, is_covered: bool) -> bool {
         let mut follows = true;
