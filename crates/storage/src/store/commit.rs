@@ -47,16 +47,18 @@ impl Core {
 
     fn commit_durable(&self, batch: Vec<Transaction>) -> Result<(u64, Duration), StoreError> {
         let mut writer = self.writer.lock();
-        let mut encoded = writer.encode(&batch, &self.pool)?;
+        // Whoever decided this batch has gone on from it: even when nothing was written, it cannot be taken back.
+        let poison = |error: StoreError| {
+            self.health.poison(error.to_string());
+            StoreError::Poisoned { cause: error.to_string() }
+        };
+        let mut encoded = writer.encode(&batch, &self.pool).map_err(poison)?;
         let (written_bytes, rolls) = (encoded.len(), encoded.rolls());
         if written_bytes == 0 {
             return Ok((0, Duration::ZERO));
         }
         let begun = Instant::now();
-        let end = encoded.write().map_err(|error| {
-            self.health.poison(error.to_string());
-            StoreError::Poisoned { cause: error.to_string() }
-        })?;
+        let end = encoded.write().map_err(poison)?;
         let sync = begun.elapsed();
         // ORDER: everything is durable; only now may it be seen.
         let mut memtable = self.memtable.lock();

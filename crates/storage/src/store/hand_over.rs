@@ -82,9 +82,9 @@ impl Core {
             }
             let part = next..until.min(next.advance(COPY_BYTES));
             let located = self.extents.read().locate(id, &part);
-            if located.archived.is_some() {
+            if let Some(gone) = located.archived {
                 // Removed or trimmed since it was listed.
-                next = part.end;
+                next = gone.end;
                 continue;
             }
             match JournalRead::plan(id, part.clone(), located.extents).and_then(|read| read.run(Wait::IfNeeded)) {

@@ -55,7 +55,6 @@ pub(super) fn open_parts(
     let Replaying { mut memtable, mut extents } = replaying;
     recovered.used.iter().for_each(|segment| extents.add_segment(segment.clone()));
     memtable.advance(recovered.end);
-    if std::env::var("DBG").is_ok() {
         eprintln!(
             "open: start {:?} used {:?} ready {:?} end {:?} damage {:?}",
             start,
