@@ -55,15 +55,6 @@ pub(super) fn open_parts(
     let Replaying { mut memtable, mut extents } = replaying;
     recovered.used.iter().for_each(|segment| extents.add_segment(segment.clone()));
     memtable.advance(recovered.end);
-        eprintln!(
-            "open: start {:?} used {:?} ready {:?} end {:?} damage {:?}",
-            start,
-            recovered.used.iter().map(|s| (s.number(), s.capacity())).collect::<Vec<_>>(),
-            recovered.spares.ready.iter().map(|s| s.number()).collect::<Vec<_>>(),
-            recovered.end,
-            recovered.damage
-        );
-    }
     recovered.damaged_headers.iter().for_each(|damage| tracing::warn!(%damage, "a segment's header is damaged"));
     let health = Health::default();
     let active = recovered.used.last().filter(|last| last.number() == recovered.end.segment).cloned();

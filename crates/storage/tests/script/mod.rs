@@ -1,7 +1,7 @@
 //! A fixed history of a small store: what it does, and what must be there afterwards.
 //!
 //! The fixture of format version 1 was written by it, so it stays as it is.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 
 mod model;
 

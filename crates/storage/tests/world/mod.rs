@@ -1,5 +1,5 @@
 //! A store on a faulty disk, with the model of what it must hold.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it, as if from a crate of its own")]
 
 pub mod model;
 pub mod workload;
