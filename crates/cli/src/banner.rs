@@ -7,7 +7,6 @@ use headwater_streams::Durability;
 
 use crate::failure::LogForm;
 use crate::output;
-use crate::settings::size_text;
 
 /// The facts of a start.
 #[derive(Debug)]
@@ -55,7 +54,7 @@ impl Banner {
             format!(
                 "  recovered  {}, {} of journal replayed, in {} ms",
                 counted(recovered.streams, "stream"),
-                size_text(recovered.replayed_bytes),
+                output::rounded_size(recovered.replayed_bytes),
                 recovered.took.as_millis()
             ),
             format!("  try        {}", self.command_to_try()),

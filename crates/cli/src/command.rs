@@ -6,6 +6,7 @@
 use clap::{Arg, ArgAction, Command, value_parser};
 use clap_complete::Shell;
 
+use crate::limits::{INSPECT_ROWS, INSPECT_ROWS_MAX};
 use crate::settings::{SETTINGS, Setting};
 
 const EXAMPLES: &str = "\
@@ -47,6 +48,8 @@ pub(crate) fn command() -> Command {
         .after_long_help(EXIT_CODES)
         .subcommand(with_settings(serve()))
         .subcommand(with_settings(check_config()))
+        .subcommand(verify())
+        .subcommand(inspect())
         .subcommand(completions())
         .subcommand(man())
 }
@@ -100,6 +103,65 @@ fn flag(setting: &'static Setting) -> Arg {
     }
 }
 
+fn verify() -> Command {
+    Command::new("verify")
+        .about("Check every checksum and index of a data directory")
+        .long_about(
+            "Check every checksum and index of a data directory and report damage. Nothing is changed. No server may \
+             be using the directory. Exits with 0 when no stream lost a byte and with 1 when damage was found.",
+        )
+        .arg(data_dir())
+        .arg(json())
+}
+
+fn inspect() -> Command {
+    Command::new("inspect")
+        .about("Print what a data directory holds")
+        .long_about(
+            "Print what a data directory holds: a summary, streams, journal segments, archive files, or the extents of \
+             one stream. Nothing is changed. No server may be using the directory.",
+        )
+        .arg(
+            Arg::new("what")
+                .value_name("WHAT")
+                .value_parser(["summary", "streams", "segments", "archive-files", "extents"])
+                .default_value("summary")
+                .help("What to print"),
+        )
+        .arg(
+            Arg::new("stream")
+                .value_name("STREAM")
+                .required_if_eq("what", "extents")
+                .help("The stream whose extents to print, such as chat/42"),
+        )
+        .arg(data_dir())
+        .arg(
+            Arg::new("prefix")
+                .long("prefix")
+                .value_name("PATH")
+                .default_value("")
+                .hide_default_value(true)
+                .help("Only streams whose path begins with this"),
+        )
+        .arg(
+            Arg::new("skip")
+                .long("skip")
+                .value_name("N")
+                .value_parser(value_parser!(u64))
+                .default_value("0")
+                .help("Leave out so many rows: those of the pages before"),
+        )
+        .arg(
+            Arg::new("limit")
+                .long("limit")
+                .value_name("N")
+                .value_parser(value_parser!(u64).range(1..=INSPECT_ROWS_MAX))
+                .default_value(INSPECT_ROWS)
+                .help(format!("Print at most so many rows, from 1 to {INSPECT_ROWS_MAX}")),
+        )
+        .arg(json())
+}
+
 fn completions() -> Command {
     Command::new("completions").about("Print a completion script for a shell").arg(
         Arg::new("shell")
@@ -118,6 +180,21 @@ fn man() -> Command {
             .value_parser(value_parser!(std::path::PathBuf))
             .help("Write a page for each command into this directory instead"),
     )
+}
+
+fn data_dir() -> Arg {
+    Arg::new("data-dir")
+        .long("data-dir")
+        .value_name("DIR")
+        .value_parser(value_parser!(std::path::PathBuf))
+        .env("HEADWATER_DATA_DIR")
+        .hide_env_values(true)
+        .default_value("./headwater-data")
+        .help("The data directory")
+}
+
+fn json() -> Arg {
+    Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON instead of text")
 }
 
 #[cfg(test)]

@@ -8,11 +8,15 @@ mod banner;
 mod command;
 mod failure;
 mod generate;
+mod inspect;
+mod limits;
 mod logging;
 mod output;
 mod serve;
 mod settings;
 mod signals;
+mod table;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -36,6 +40,8 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     match matches.subcommand() {
         Some(("serve", flags)) => Ok(serve::serve(&configuration(flags)?)),
         Some(("check-config", flags)) => check_config(flags),
+        Some(("verify", flags)) => verify::verify(flags),
+        Some(("inspect", flags)) => inspect::inspect(flags),
         Some(("completions", flags)) => generate::completions(flags),
         Some(("man", flags)) => generate::man(flags),
         _ => unreachable!("clap asks for one of the commands it was told of"),

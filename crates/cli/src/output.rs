@@ -3,6 +3,8 @@
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
 
+use bytesize::ByteSize;
+
 use crate::failure::Failure;
 
 /// Writes a result.
@@ -19,4 +21,9 @@ pub(crate) fn result(text: &str) -> Result<(), Failure> {
 pub(crate) fn note(line: Arguments<'_>) {
     // Nobody can be told that standard error is closed.
     writeln!(std::io::stderr().lock(), "{line}").ok();
+}
+
+/// `bytes` for people: rounded.
+pub(crate) fn rounded_size(bytes: u64) -> String {
+    ByteSize(bytes).display().iec().to_string()
 }

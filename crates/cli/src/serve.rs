@@ -9,7 +9,7 @@ use std::time::Instant;
 use headwater_server::{BindError, Metrics, Server};
 use headwater_storage::{EmbeddedStore, OpenError};
 use headwater_streams::memory::MemoryStore;
-use headwater_streams::{Durability, Engine, Store, SystemClock};
+use headwater_streams::{Durability, Engine, Store, StoreError, SystemClock};
 
 use crate::banner::{Banner, Recovered};
 use crate::failure::Failure;
@@ -41,7 +41,9 @@ fn start(config: &Config) -> Result<(), Failure> {
         Durability::Durable => {
             let (store, mut found) = open(config)?;
             // Asking for no room changes nothing; a store that takes no changes says why.
-            found.read_only = runtime.block_on(store.reserve(0, 0)).err().map(|error| error.to_string());
+            if let Err(StoreError::Poisoned { cause }) = runtime.block_on(store.reserve(0, 0)) {
+                found.read_only = Some(cause);
+            }
             runtime.block_on(run(store, config, found))
         }
     };
@@ -146,5 +148,33 @@ fn unbound(error: &BindError) -> Failure {
         ErrorKind::AddrInUse => bind("stop the process that listens there, or choose another --listen"),
         ErrorKind::AddrNotAvailable => bind("this machine has no such address; choose another --listen"),
         _ => bind("choose another --listen"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn io(kind: ErrorKind) -> OpenError {
+        OpenError::Io { operation: "opening it".into(), source: kind.into() }
+    }
+
+    #[test]
+    fn each_way_not_to_open_has_its_exit_code() {
+        let code = |error| refusal(Path::new("/data"), error).code();
+        assert_eq!(code(OpenError::Locked { pid: 7 }), 3);
+        assert_eq!(code(OpenError::NewerFormat { found: 2, known: 1 }), 5);
+        assert_eq!(code(OpenError::Foreign { path: "/data".into(), reason: "it is a photo".into() }), 5);
+        assert_eq!(code(io(ErrorKind::NotADirectory)), 5);
+        assert_eq!(code(io(ErrorKind::PermissionDenied)), 6);
+    }
+
+    #[test]
+    fn each_way_not_to_listen_has_its_exit_code() {
+        let address = ([127, 0, 0, 1], 80).into();
+        let code = |kind: ErrorKind| unbound(&BindError { address, source: kind.into() }).code();
+        assert_eq!(code(ErrorKind::AddrInUse), 4);
+        assert_eq!(code(ErrorKind::AddrNotAvailable), 4);
+        assert_eq!(code(ErrorKind::PermissionDenied), 6);
     }
 }

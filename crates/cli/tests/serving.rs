@@ -140,6 +140,27 @@ fn a_directory_that_is_not_ours_is_exit_code_5() {
 }
 
 #[test]
+fn an_address_of_another_machine_is_exit_code_4() {
+    let output = run(memory().args(["--listen", "192.0.2.1:4437"]));
+    assert_eq!(code(&output), 4, "{}", stderr(&output));
+}
+
+#[test]
+fn a_newer_format_is_exit_code_5_and_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Serving::start(&mut disk(dir.path()));
+    server.signal("TERM");
+    server.wait();
+    let file = dir.path().join("format");
+    let newer = std::fs::read_to_string(&file).unwrap().replace("format 1\n", "format 99\n");
+    std::fs::write(&file, &newer).unwrap();
+    let output = run(disk(dir.path()).args(["--listen", "127.0.0.1:0"]));
+    assert_eq!(code(&output), 5, "{}", stderr(&output));
+    assert!(stderr(&output).contains("format 99"), "{}", stderr(&output));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), newer);
+}
+
+#[test]
 fn failures_are_objects_too_when_the_log_is_json() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

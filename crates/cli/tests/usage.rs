@@ -75,7 +75,7 @@ fn completions_are_made_for_each_shell() {
 fn manual_pages_are_made_for_each_command() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(code(&run(headwater().args(["man", "--out"]).arg(dir.path()))), 0);
-    for page in ["headwater.1", "headwater-serve.1", "headwater-check-config.1"] {
+    for page in ["headwater.1", "headwater-serve.1", "headwater-verify.1", "headwater-inspect.1"] {
         assert!(dir.path().join(page).exists(), "{page}");
     }
     assert!(stdout(&run(headwater().arg("man"))).contains(".TH headwater 1"));

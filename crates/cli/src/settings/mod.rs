@@ -18,4 +18,3 @@ pub(crate) use check::Config;
 pub(crate) use layers::{Layers, Problem};
 pub(crate) use setting::Setting;
 pub(crate) use table::SETTINGS;
-pub(crate) use value::size_text;
