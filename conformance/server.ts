@@ -50,7 +50,9 @@ function start(port: number, store: string, dataDir: string): ChildProcess {
     "--root": "/v1/stream",
     "--long-poll-timeout": `${LONG_POLL_TIMEOUT_MS}ms`,
   }
-  return spawn(binary, ["serve", ...Object.entries(flags).flat()], { stdio: ["ignore", "ignore", "inherit"] })
+  // The server takes every HEADWATER_ variable for an option of its own.
+  const env = { ...process.env, HEADWATER_BIN: undefined, HEADWATER_LOG_LEVEL: "warn" }
+  return spawn(binary, ["serve", ...Object.entries(flags).flat()], { env, stdio: ["ignore", "ignore", "inherit"] })
 }
 
 async function ready(server: ChildProcess, port: number): Promise<void> {

@@ -62,6 +62,7 @@ impl Launch {
         };
         // Its log would share the disk and the terminal with the measurement.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.env_remove("HEADWATER_BIN").env("HEADWATER_LOG_LEVEL", "off");
         let child = command.spawn().map_err(|error| {
             io::Error::new(error.kind(), format!("cannot start {}: {error}", self.binary.display()))
         })?;

@@ -43,7 +43,9 @@ export class Server {
 
   #launch() {
     const flags = ["--listen", `127.0.0.1:${this.#port}`, "--data-dir", this.#dataDir, "--root", "/v1/stream"]
-    this.#child = spawn(BINARY, ["serve", ...flags], { stdio: ["ignore", "ignore", "inherit"] })
+    // The server takes every HEADWATER_ variable for an option of its own.
+    const env = { ...process.env, HEADWATER_BIN: undefined, HEADWATER_LOG_LEVEL: "warn" }
+    this.#child = spawn(BINARY, ["serve", ...flags], { env, stdio: ["ignore", "ignore", "inherit"] })
     this.#child.once("error", (error) => console.error(`cannot start ${BINARY}: ${error.message}`))
   }
 
