@@ -10,7 +10,7 @@ use std::path::Path;
 use bytes::Bytes;
 use headwater_protocol::{Epoch, Lifetime, ProducerId, ProducerSeq, ProducerStamp, TtlSeconds};
 use headwater_storage::{EmbeddedStore, StoreLimits, StoreOptions, Upkeep};
-use headwater_streams::{BatchId, Outcome, Store, Transaction};
+use headwater_streams::{BatchId, Change, Outcome, Store, StreamId, Transaction};
 
 pub use model::Model;
 
@@ -56,7 +56,7 @@ pub fn script() -> (Vec<Step>, Model) {
         );
         commit(&mut steps, model.append("notes/trimmed", &[round; 1500], None));
     }
-    commit(&mut steps, model.append("notes/closed", b"1,2,3,", Some(stamp("other", 0, 0))));
+    commit(&mut steps, model.append("notes/closed", b"1,\n2,\n3,\n", Some(stamp("other", 0, 0))));
     steps.push(Step::Checkpoint);
     commit(&mut steps, model.trim("notes/trimmed", 4000));
     commit(&mut steps, model.remove("gone"));
@@ -67,7 +67,7 @@ pub fn script() -> (Vec<Step>, Model) {
     commit(&mut steps, model.append("forks/child", b" and then its own", None));
     commit(&mut steps, model.append("forks/source", b", not by the fork", None));
     commit(&mut steps, model.soft_delete("forks/source"));
-    commit(&mut steps, model.sequenced("notes/closed", b"4,", b"mark-0001"));
+    commit(&mut steps, model.sequenced("notes/closed", b"4,\n", b"mark-0001"));
     commit(&mut steps, model.close("notes/closed", stamp("other", 0, 1)));
     commit(&mut steps, model.put_document("settings/b", None));
     steps.push(Step::Checkpoint);
@@ -85,6 +85,9 @@ pub async fn run(dir: &Path) -> Model {
     for (number, step) in steps.into_iter().enumerate() {
         match step {
             Step::Commit(transaction) => {
+                for id in created(&transaction) {
+                    assert_eq!(store.allocate_id().await.unwrap(), id);
+                }
                 let commit = store.commit(BatchId(number as u64), vec![transaction]).await.unwrap();
                 assert_eq!(commit.outcomes, [Outcome::Landed]);
             }
@@ -93,6 +96,13 @@ pub async fn run(dir: &Path) -> Model {
         }
     }
     model
+}
+
+fn created(transaction: &Transaction) -> impl Iterator<Item = StreamId> {
+    transaction.changes.iter().filter_map(|change| match change {
+        Change::Create { head, .. } => Some(head.id),
+        _ => None,
+    })
 }
 
 fn stamp(id: &str, epoch: u64, seq: u64) -> ProducerStamp {
