@@ -7,12 +7,21 @@ use thiserror::Error;
 
 /// A position in a stream: the number of stored bytes before it.
 ///
-/// On the wire it is sixteen lower-case hexadecimal digits, so that byte-wise order is position order
-/// (protocol section 8). Clients treat it as opaque.
+/// On the wire it is two groups of sixteen decimal digits, `0000000000000000_0000000000000042`, so that byte-wise order
+/// is position order (protocol section 8). The first group is always zero: the shape is that of the other servers,
+/// whose zero offset the official conformance suite takes for everybody's. Clients treat it as opaque.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Offset(u64);
 
+/// What every offset begins with on the wire.
+const PREFIX: &str = "0000000000000000_";
+/// Decimal digits of the position: streams of up to 10^16 bytes keep byte-wise order.
+const DIGITS: usize = 16;
+
 impl Offset {
+    /// Characters of an offset on the wire.
+    pub const TEXT_LEN: usize = PREFIX.len() + DIGITS;
+
     /// The position before the first byte.
     pub const START: Self = Self(0);
 
@@ -51,7 +60,7 @@ impl Offset {
 
 impl fmt::Display for Offset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        write!(f, "{PREFIX}{:016}", self.0)
     }
 }
 
@@ -70,11 +79,11 @@ impl FromStr for Offset {
     type Err = InvalidOffset;
 
     fn from_str(text: &str) -> Result<Self, InvalidOffset> {
-        let minted = text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        if !minted {
+        let digits = text.strip_prefix(PREFIX).ok_or(InvalidOffset)?;
+        if digits.len() != DIGITS || !digits.bytes().all(|b| b.is_ascii_digit()) {
             return Err(InvalidOffset);
         }
-        u64::from_str_radix(text, 16).map(Self).map_err(|_| InvalidOffset)
+        digits.parse().map(Self).map_err(|_| InvalidOffset)
     }
 }
 
@@ -120,7 +129,7 @@ mod tests {
 
     #[test]
     fn text_order_is_position_order() {
-        let positions = [0, 1, 9, 10, 255, 256, u64::from(u32::MAX), u64::MAX];
+        let positions = [0, 1, 9, 10, 255, 256, u64::from(u32::MAX), 9_999_999_999_999_999];
         let texts: Vec<String> = positions.iter().map(|&p| Offset::new(p).to_string()).collect();
         assert!(texts.is_sorted());
         for (text, &position) in texts.iter().zip(&positions) {
@@ -130,7 +139,18 @@ mod tests {
 
     #[test]
     fn anything_not_minted_is_refused() {
-        for text in ["", "0", "1,2", "a b", "000000000000000G", "000000000000000A", "+00000000000000a", "-2"] {
+        for text in [
+            "",
+            "0",
+            "1,2",
+            "a b",
+            "0000000000000001",
+            "0000000000000000_1",
+            "0000000000000001_0000000000000000",
+            "0000000000000000_+000000000000001",
+            "0000000000000000_00000000000000001",
+            "-2",
+        ] {
             assert_eq!(text.parse::<ReadFrom>(), Err(InvalidOffset), "{text:?}");
         }
     }

@@ -60,9 +60,9 @@ pub(crate) fn answer<S: Store>(status: StatusCode, content: Content<S>) -> Answe
 
 /// An offset as a header's value.
 pub(crate) fn offset_value(offset: Offset) -> HeaderValue {
-    let mut digits = [0; 16];
-    write!(digits.as_mut_slice(), "{offset}").expect("an offset has sixteen digits");
-    HeaderValue::from_bytes(&digits).expect("hexadecimal digits are visible ASCII")
+    let mut text = [0; Offset::TEXT_LEN];
+    write!(text.as_mut_slice(), "{offset}").expect("an offset is so many characters");
+    HeaderValue::from_bytes(&text).expect("digits are visible ASCII")
 }
 
 /// A number as a header's value.

@@ -86,7 +86,7 @@ fn control_events_say_where_the_reader_is() {
     let encoded = |reach| String::from_utf8(Control { next: Offset::new(17), reach }.encode().to_vec()).unwrap();
     assert_eq!(
         encoded(Reach::Behind(cursor)),
-        "event: control\ndata:{\"streamNextOffset\":\"0000000000000011\",\"streamCursor\":\"3\"}\n\n"
+        "event: control\ndata:{\"streamNextOffset\":\"0000000000000000_0000000000000017\",\"streamCursor\":\"3\"}\n\n"
     );
     let at_tail = encoded(Reach::UpToDate(cursor));
     assert!(at_tail.ends_with(",\"streamCursor\":\"3\",\"upToDate\":true}\n\n"), "{at_tail}");

@@ -119,7 +119,7 @@ fn a_view_has_the_protocols_shape() {
         serde_json::to_value(&view).unwrap(),
         json!({
             "id": "sub-1", "subscription_id": "sub-1", "type": "webhook", "pattern": "events/*",
-            "streams": [{ "path": "events/abc", "link_type": "glob", "acked_offset": "0000000000000042" }],
+            "streams": [{ "path": "events/abc", "link_type": "glob", "acked_offset": "0000000000000000_0000000000000066" }],
             "webhook": {
                 "url": "https://worker.example/hooks",
                 "signing": { "alg": "ed25519", "kid": "ds_abc123", "jwks_url": "https://s/__ds/jwks.json" }
@@ -150,8 +150,8 @@ fn wakes_have_the_protocols_shape() {
         json!({
             "subscription_id": "sub-1", "wake_id": "w_abc123", "generation": 7,
             "streams": [{
-                "path": "events/abc", "link_type": "explicit", "acked_offset": "0000000000000000",
-                "tail_offset": "0000000000000001", "has_pending": true
+                "path": "events/abc", "link_type": "explicit", "acked_offset": "0000000000000000_0000000000000000",
+                "tail_offset": "0000000000000000_0000000000000001", "has_pending": true
             }],
             "callback_url": "https://s/cb", "callback_token": "t"
         })
@@ -174,8 +174,9 @@ fn wakes_have_the_protocols_shape() {
 
 #[test]
 fn acks_are_checked_after_the_fence() {
-    let body = br#"{"wake_id":"w","generation":7,"acks":[{"stream":"/a/b/","offset":"0000000000000011"},
-        {"path":"a","offset":"-1"},{"stream":"","offset":"0000000000000011"}]}"#;
+    let body =
+        br#"{"wake_id":"w","generation":7,"acks":[{"stream":"/a/b/","offset":"0000000000000000_0000000000000017"},
+        {"path":"a","offset":"-1"},{"stream":"","offset":"0000000000000000_0000000000000017"}]}"#;
     let request: AckRequest = parse_body(body).unwrap();
     assert_eq!((request.generation, request.done), (Generation(7), false));
     let positions: Vec<_> = request.acks.iter().map(Ack::position).collect();

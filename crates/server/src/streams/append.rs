@@ -28,8 +28,9 @@ pub(crate) async fn append<S: Store>(
     let (status, next, closed, producer) = match appended {
         Appended::Written { next, closed } => {
             edge.metrics.appended(payload_bytes);
-            // 200 tells a producer that its request was new (protocol section 5.2.1).
-            let status = if stamp.is_some() { StatusCode::OK } else { StatusCode::NO_CONTENT };
+            // 200 tells a producer that its data was new (protocol section 5.2.1).
+            let is_new_data = stamp.is_some() && payload_bytes > 0;
+            let status = if is_new_data { StatusCode::OK } else { StatusCode::NO_CONTENT };
             (status, next, closed, stamp)
         }
         Appended::Duplicate { next, closed, highest } => (StatusCode::NO_CONTENT, next, closed, highest),

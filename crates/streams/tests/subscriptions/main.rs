@@ -1,5 +1,7 @@
 //! Subscriptions at their boundary: a service over an engine over memory, with a receiver of webhooks in the test's hand.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail at any line")]
+
 mod restart;
 mod service;
 
@@ -129,7 +131,7 @@ impl House {
         acks: &[(&str, u64)],
         done: bool,
     ) -> Result<Acked, AckError> {
-        let ack = |&(stream, offset): &(&str, u64)| Ack { stream: stream.into(), offset: format!("{offset:016x}") };
+        let ack = |&(stream, offset): &(&str, u64)| Ack { stream: stream.into(), offset: Offset::new(offset).to_string() };
         let request = AckRequest {
             wake_id: wake.wake_id.clone(),
             generation: wake.generation,
