@@ -33,8 +33,9 @@ impl Speaker {
     pub(crate) fn new(config: &ServerConfig, stop: CancellationToken) -> Self {
         let header_bytes_max = config.limits.header_bytes_max.max(HEADER_BYTES_MIN);
         let mut http1 = http1::Builder::new();
-        // The sweeper times heads: a timer for each request would cost more than all of its parsing.
-        http1.pipeline_flush(true).header_read_timeout(None).max_buf_size(header_bytes_max).max_header_size(header_bytes_max);
+        // The sweeper times heads: a timer for each request would cost more than all of its parsing. `pipeline_flush` stays
+        // off: with it hyper takes bodies without bound, and keeps answers back while part of a next request waits.
+        http1.header_read_timeout(None).max_buf_size(header_bytes_max).max_header_size(header_bytes_max);
         let mut http2 = http2::Builder::new(StreamExecutor { stop });
         http2
             .max_concurrent_streams(HTTP2_STREAMS_PER_CONNECTION_MAX)

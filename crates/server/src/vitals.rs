@@ -185,8 +185,9 @@ impl Vitals {
         self.linger.store(true, Relaxed);
     }
 
+    /// Also when a head was refused before its end, which leaves bytes to read as well.
     pub(crate) fn shall_linger(&self) -> bool {
-        self.linger.load(Relaxed)
+        self.linger.load(Relaxed) || self.in_head.load(Relaxed)
     }
 
     /// Has the connection's own task woken when it is given up. A task's waker never changes, so the first call counts.
