@@ -19,6 +19,17 @@ pub const ID_LEASE: u64 = 64 * 1024;
 /// While checkpoints fail, so many times the replay bound is taken before commits are refused.
 pub const BACKLOG_FACTOR: u64 = 4;
 
+/// Archive files that are open, hence descriptors.
+pub const ARCHIVE_FILES_OPEN_MAX: usize = 256;
+/// Bytes of the checksum tables of open archive files.
+pub const ARCHIVE_TABLES_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of streams in a merged archive file, hence free space that merging needs.
+pub const ARCHIVE_FILE_DATA_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
+/// Runs in a merged archive file, hence memory that merging needs.
+pub const ARCHIVE_FILE_RUNS_MAX: u64 = 2_000_000;
+/// Findings that a report of `verify` lists; more are only counted.
+pub const FINDINGS_MAX: usize = 1_000;
+
 /// What an operator or a test may set.
 #[derive(Debug, Clone)]
 pub struct StoreLimits {

@@ -8,11 +8,7 @@ use parking_lot::Mutex;
 
 use super::{ArchiveError, ArchiveFile};
 use crate::catalog::ArchiveFileId;
-
-/// Open archive files, hence descriptors.
-const OPEN_FILES_MAX: usize = 256;
-/// Memory of their checksum tables.
-const OPEN_FILES_BYTES_MAX: usize = 32 * 1024 * 1024;
+use crate::limits::{ARCHIVE_FILES_OPEN_MAX, ARCHIVE_TABLES_BYTES_MAX};
 
 /// Handles by file. A handle that is still in use outlives its place here.
 #[derive(Debug, Default)]
@@ -68,7 +64,9 @@ impl Table {
         self.remove(id);
         self.bytes += file.memory_bytes();
         self.files.insert(id, Entry { file, last_use: self.uses });
-        while self.files.len() > 1 && (self.files.len() > OPEN_FILES_MAX || self.bytes > OPEN_FILES_BYTES_MAX) {
+        while self.files.len() > 1
+            && (self.files.len() > ARCHIVE_FILES_OPEN_MAX || self.bytes > ARCHIVE_TABLES_BYTES_MAX)
+        {
             let oldest = self.files.iter().min_by_key(|(_, entry)| entry.last_use).map(|(id, _)| *id);
             self.remove(oldest.expect("there is more than one"));
         }

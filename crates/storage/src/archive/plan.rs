@@ -5,6 +5,7 @@
 //! the arithmetic.
 
 use crate::catalog::{ArchiveFileId, ArchiveFileRow, Tier};
+use crate::limits::{ARCHIVE_FILE_DATA_BYTES_MAX, ARCHIVE_FILE_RUNS_MAX};
 
 /// Files of one tier that become one of the next.
 const MERGE_FILES: usize = 10;
@@ -12,10 +13,6 @@ const MERGE_FILES: usize = 10;
 const TIERS_MAX: u8 = 3;
 /// A file whose runs are this long on average is read in large pieces as it is: merging would gain nothing.
 const LARGE_RUN_BYTES: u64 = 256 * 1024;
-/// Data bytes of a rewritten file, hence free space that a rewrite needs.
-const FILE_DATA_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
-/// Runs of a rewritten file, hence memory that a rewrite needs.
-const FILE_RUNS_MAX: u64 = 2_000_000;
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +65,7 @@ fn fitting<'a>(files: impl Iterator<Item = &'a ArchiveFileRow>) -> Vec<ArchiveFi
         .take_while(|file| {
             bytes += file.live_bytes;
             runs += file.runs;
-            bytes <= FILE_DATA_BYTES_MAX && runs <= FILE_RUNS_MAX
+            bytes <= ARCHIVE_FILE_DATA_BYTES_MAX && runs <= ARCHIVE_FILE_RUNS_MAX
         })
         .map(|file| file.id)
         .collect()

@@ -284,6 +284,28 @@ fn a_crash_before_replaced_files_are_removed_leaves_the_new_one() {
 }
 
 #[test]
+fn a_crash_in_the_middle_of_a_replacement_leaves_every_byte_in_one_place() {
+    let mut opened = Opened::with_streams(6);
+    let lens: Vec<_> = (1..=6).map(|id| (id, 1000 * id as usize)).collect();
+    let first = opened.install(&lens);
+    let before = opened.contents.clone();
+    for content in opened.contents.values_mut() {
+        content.clear();
+    }
+    let mut copy = opened.write(&lens);
+    assert_eq!(opened.contents, before);
+    // Installing goes run by run; not all of them get their turn.
+    copy.runs.truncate(4);
+    opened.catalog.replace_archives(Some(&copy), &[]).unwrap();
+    let opened = opened.reopen();
+    assert!(opened.file_path(first.id).exists() && opened.file_path(copy.id).exists());
+    opened.assert_contents();
+    while opened.step().unwrap() != Reclaimed::Nothing {}
+    opened.assert_contents();
+    opened.reopen().assert_contents();
+}
+
+#[test]
 fn a_reader_in_flight_keeps_a_replaced_file() {
     let mut opened = Opened::with_streams(2);
     let first = opened.install(&[(1, 10_000), (2, 1_000)]);

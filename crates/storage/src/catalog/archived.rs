@@ -13,6 +13,14 @@ use super::row::signed;
 use super::{Catalog, schema};
 use crate::checkpoint::JournalPosition;
 
+/// Runs that one transaction installs: what a checkpoint or a lease of ids may have to wait for.
+const RUNS_PER_TRANSACTION: usize = 4096;
+
+const INSTALLING: &str = "installing an archive file";
+
+/// Tells which part of a run is live, and takes that away from where it was.
+type LivePart = fn(&Transaction<'_>, &Run, &mut Died) -> rusqlite::Result<Option<Run>>;
+
 /// Names an archive file; grows over the life of a data directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ArchiveFileId(pub(crate) u64);
@@ -84,59 +92,62 @@ impl Catalog {
         ArchiveFileId(self.next_archive_file.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Makes the bytes of `new`, all taken from journal records before `archived`, the ones that readers get.
+    /// Makes the bytes of `new`, all taken from journal records before `archived`, the ones that readers get. Without
+    /// `new`, no byte before `archived` is live any more.
     ///
     /// Bytes that are in the archive already, are trimmed, or belong to streams that are gone stay dead, so a file
-    /// built twice from the same segments after a crash does no harm. Returns the live bytes of the file.
+    /// built twice from the same segments after a crash does no harm.
+    ///
+    /// # Errors
+    /// Some runs may be installed, each in one piece: readers find those here, and the others where they were.
     pub(crate) fn install_archive(
         &self,
         new: Option<&NewArchive>,
         archived: JournalPosition,
-    ) -> Result<u64, CatalogError> {
-        const DURING: &str = "installing an archive file";
-        let mut writer = self.writer.lock();
-        let transaction = writer.transaction().during(DURING)?;
-        let mut live = 0;
+    ) -> Result<(), CatalogError> {
         if let Some(new) = new {
-            for run in &new.runs {
-                if let Some(clipped) = clip(&transaction, run).during(DURING)? {
-                    insert_extent(&transaction, new.id, &clipped).during(DURING)?;
-                    live += clipped.len;
-                }
-            }
-            insert_file(&transaction, new, live).during(DURING)?;
+            self.place(new, clip)?;
         }
-        schema::set_position(&transaction, &schema::ARCHIVED, archived).during(DURING)?;
-        transaction.commit().during(DURING)?;
-        Ok(live)
+        let mut writer = self.writer.lock();
+        let transaction = writer.transaction().during(INSTALLING)?;
+        schema::set_position(&transaction, &schema::ARCHIVED, archived).during(INSTALLING)?;
+        transaction.commit().during(INSTALLING)
     }
 
     /// Lets readers get from `new` what they got from the files `replaced`, and forgets those. Without `new`, they
-    /// must hold no live byte. Returns the live bytes of the new file.
+    /// must hold no live byte.
+    ///
+    /// # Errors
+    /// As of [`Catalog::install_archive`]; no file is forgotten then.
     pub(crate) fn replace_archives(
         &self,
         new: Option<&NewArchive>,
         replaced: &[ArchiveFileId],
-    ) -> Result<u64, CatalogError> {
-        const DURING: &str = "replacing archive files";
-        let mut writer = self.writer.lock();
-        let transaction = writer.transaction().during(DURING)?;
-        let (mut live, mut died) = (0, Died::default());
+    ) -> Result<(), CatalogError> {
         if let Some(new) = new {
-            for run in &new.runs {
-                if let Some(moved) = take_over(&transaction, run, &mut died).during(DURING)? {
-                    insert_extent(&transaction, new.id, &moved).during(DURING)?;
-                    live += moved.len;
-                }
-            }
-            insert_file(&transaction, new, live).during(DURING)?;
+            self.place(new, take_over)?;
         }
-        lower_live_bytes(&transaction, &died).during(DURING)?;
+        let mut writer = self.writer.lock();
+        let transaction = writer.transaction().during(INSTALLING)?;
         for file in replaced {
             remove_file(&transaction, *file)?;
         }
-        transaction.commit().during(DURING)?;
-        Ok(live)
+        transaction.commit().during(INSTALLING)
+    }
+
+    /// Inserts what `live` leaves of each run. In several transactions, so that nobody who needs the writer waits for
+    /// long: every byte is live in exactly one file after each of them.
+    fn place(&self, new: &NewArchive, live: LivePart) -> Result<(), CatalogError> {
+        for (index, runs) in new.runs.chunks(RUNS_PER_TRANSACTION).enumerate() {
+            let mut writer = self.writer.lock();
+            let transaction = writer.transaction().during(INSTALLING)?;
+            if index == 0 {
+                insert_file(&transaction, new).during(INSTALLING)?;
+            }
+            place_runs(&transaction, new.id, runs, live).during(INSTALLING)?;
+            transaction.commit().during(INSTALLING)?;
+        }
+        Ok(())
     }
 
     /// Where the bytes of `range` lie, in offset order; what is not archived is left out.
@@ -177,7 +188,7 @@ fn archived_end(connection: &rusqlite::Connection, stream: StreamId) -> rusqlite
 }
 
 /// The part of `run` that is neither archived, nor trimmed, nor of a stream that is gone.
-fn clip(transaction: &Transaction<'_>, run: &Run) -> rusqlite::Result<Option<Run>> {
+fn clip(transaction: &Transaction<'_>, run: &Run, _: &mut Died) -> rusqlite::Result<Option<Run>> {
     let earliest = transaction
         .prepare_cached("SELECT earliest FROM stream WHERE id = ?1")?
         .query_row([signed(run.stream.0)], |row| Ok(Offset::new(unsigned(row, 0)?)))
@@ -222,6 +233,25 @@ fn take_over(transaction: &Transaction<'_>, run: &Run, died: &mut Died) -> rusql
     Ok(first.and_then(|first| run.from(first)))
 }
 
+fn place_runs(
+    transaction: &Transaction<'_>,
+    file: ArchiveFileId,
+    runs: &[Run],
+    live: LivePart,
+) -> rusqlite::Result<()> {
+    let (mut live_bytes, mut died) = (0, Died::default());
+    for run in runs {
+        if let Some(part) = live(transaction, run, &mut died)? {
+            insert_extent(transaction, file, &part)?;
+            live_bytes += part.len;
+        }
+    }
+    lower_live_bytes(transaction, &died)?;
+    let mut raise = transaction.prepare_cached("UPDATE archive_file SET live_bytes = live_bytes + ?2 WHERE id = ?1")?;
+    raise.execute((signed(file.0), signed(live_bytes)))?;
+    Ok(())
+}
+
 fn insert_extent(transaction: &Transaction<'_>, file: ArchiveFileId, run: &Run) -> rusqlite::Result<()> {
     let mut insert = transaction
         .prepare_cached("INSERT INTO extent(stream_id, start, len, file, position) VALUES (?1, ?2, ?3, ?4, ?5)")?;
@@ -235,18 +265,11 @@ fn insert_extent(transaction: &Transaction<'_>, file: ArchiveFileId, run: &Run) 
     Ok(())
 }
 
-fn insert_file(transaction: &Transaction<'_>, new: &NewArchive, live_bytes: u64) -> rusqlite::Result<()> {
+fn insert_file(transaction: &Transaction<'_>, new: &NewArchive) -> rusqlite::Result<()> {
     let data_bytes: u64 = new.runs.iter().map(|run| run.len).sum();
     transaction.execute(
-        "INSERT INTO archive_file(id, tier, bytes, data_bytes, live_bytes, runs) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        (
-            signed(new.id.0),
-            new.tier.0,
-            signed(new.bytes),
-            signed(data_bytes),
-            signed(live_bytes),
-            signed(new.runs.len() as u64),
-        ),
+        "INSERT INTO archive_file(id, tier, bytes, data_bytes, live_bytes, runs) VALUES (?1, ?2, ?3, ?4, 0, ?5)",
+        (signed(new.id.0), new.tier.0, signed(new.bytes), signed(data_bytes), signed(new.runs.len() as u64)),
     )?;
     schema::raise_meta(transaction, schema::NEXT_ARCHIVE_FILE, new.id.0 + 1)
 }

@@ -15,10 +15,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::error::OpenError;
+use crate::limits::FINDINGS_MAX;
 use snapshot::Snapshot;
-
-/// Findings a report lists; more are only counted.
-pub const FINDINGS_MAX: usize = 1_000;
 
 /// What [`verify`] saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -49,7 +49,7 @@ fn trim(opened: &Opened, stream: u64, version: u64, to: u64) {
 fn an_installed_file_answers_for_its_runs() {
     let opened = with_streams(2);
     let new = file(&opened, &[(1, 0, 100), (1, 100, 50), (2, 0, 10)]);
-    assert_eq!(opened.catalog.install_archive(Some(&new), ARCHIVED).unwrap(), 160);
+    opened.catalog.install_archive(Some(&new), ARCHIVED).unwrap();
     assert_eq!(extents(&opened, 1), [(0, 100, new.id, 32), (100, 50, new.id, 132)]);
     assert_eq!(live(&opened), [(new.id, 160)]);
     assert_eq!(opened.catalog.covered().unwrap().archived, ARCHIVED);
@@ -80,7 +80,8 @@ fn bytes_that_are_archived_trimmed_or_removed_already_stay_dead() {
     trim(&opened, 2, 1, 40);
     opened.apply(Checkpoint { removed: vec![StreamId(3)], ..Checkpoint::default() });
     let again = file(&opened, &[(1, 0, 150), (2, 0, 60), (3, 0, 500)]);
-    assert_eq!(opened.catalog.install_archive(Some(&again), ARCHIVED).unwrap(), 70);
+    opened.catalog.install_archive(Some(&again), ARCHIVED).unwrap();
+    assert_eq!(live(&opened), [(first.id, 100), (again.id, 70)]);
     assert_eq!(extents(&opened, 1), [(0, 100, first.id, 32), (100, 50, again.id, 132)]);
     assert_eq!(extents(&opened, 2), [(40, 20, again.id, 222)]);
     assert_eq!(extents(&opened, 3), []);
@@ -98,7 +99,7 @@ fn removing_and_trimming_lower_the_live_bytes() {
     assert_eq!(extents(&opened, 1), [(130, 70, second.id, 62)]);
     opened.apply(Checkpoint { removed: vec![StreamId(1), StreamId(2)], ..Checkpoint::default() });
     assert_eq!(live(&opened), [(first.id, 0), (second.id, 0)]);
-    assert_eq!(opened.catalog.replace_archives(None, &[first.id, second.id]).unwrap(), 0);
+    opened.catalog.replace_archives(None, &[first.id, second.id]).unwrap();
     assert_eq!(live(&opened), []);
 }
 
@@ -115,7 +116,7 @@ fn a_replacement_takes_over_what_is_still_live() {
     // After the merge had copied them.
     trim(&opened, 1, 1, 30);
     opened.apply(Checkpoint { removed: vec![StreamId(2)], ..Checkpoint::default() });
-    assert_eq!(opened.catalog.replace_archives(Some(&merged), &[first.id, second.id]).unwrap(), 175);
+    opened.catalog.replace_archives(Some(&merged), &[first.id, second.id]).unwrap();
     assert_eq!(extents(&opened, 1), [(30, 170, merged.id, 62), (200, 7, kept.id, 32)]);
     assert_eq!(extents(&opened, 2), []);
     assert_eq!(live(&opened), [(kept.id, 7), (merged.id, 175)]);
@@ -130,6 +131,20 @@ fn a_file_with_live_bytes_is_never_forgotten() {
     let incomplete = file(&opened, &[(1, 0, 100)]);
     let refused = opened.catalog.replace_archives(Some(&incomplete), &[first.id]);
     assert!(matches!(refused, Err(CatalogError::Damaged(_))), "{refused:?}");
-    assert_eq!(extents(&opened, 1), [(0, 100, first.id, 32)]);
-    assert_eq!(live(&opened), [(first.id, 110)]);
+    assert_eq!(extents(&opened, 1), [(0, 100, incomplete.id, 32)]);
+    assert_eq!(extents(&opened, 2), [(0, 10, first.id, 132)]);
+    assert_eq!(live(&opened), [(first.id, 10), (incomplete.id, 100)]);
+}
+
+#[test]
+fn a_file_of_many_runs_is_installed_and_replaced_whole() {
+    let opened = with_streams(1);
+    let runs: Vec<_> = (0..10_000).map(|index| (1, index * 3, 3)).collect();
+    let first = file(&opened, &runs);
+    opened.catalog.install_archive(Some(&first), ARCHIVED).unwrap();
+    assert_eq!(live(&opened), [(first.id, 30_000)]);
+    let merged = file(&opened, &runs);
+    opened.catalog.replace_archives(Some(&merged), &[first.id]).unwrap();
+    assert_eq!(live(&opened), [(merged.id, 30_000)]);
+    assert_eq!(extents(&opened, 1).len(), 10_000);
 }
