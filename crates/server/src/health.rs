@@ -34,7 +34,10 @@ fn is_ready<S: Store>(engine: &Engine<S>) -> Response {
     if engine.is_ready() {
         text("ready\n")
     } else if engine.store_stats().poisoned {
-        problem(Problem::new(Code::StoreUnavailable, "a write to disk failed; the server takes no changes until it is restarted"))
+        problem(Problem::new(
+            Code::StoreUnavailable,
+            "the store takes no changes since it failed or was found damaged; what is healthy can be read, and the log says what to do",
+        ))
     } else {
         problem(Problem::new(Code::ShuttingDown, "the server is shutting down"))
     }

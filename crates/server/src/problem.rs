@@ -207,11 +207,14 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let (code, detail) = match &error {
             StoreError::Full => (Code::StoreFull, "the server has no space left; what is stored can still be read"),
-            StoreError::Poisoned { .. } => {
-                (Code::StoreUnavailable, "a write to disk failed; the server takes no changes until it is restarted")
-            }
+            StoreError::Poisoned { .. } => (
+                Code::StoreUnavailable,
+                "the store takes no changes since it failed or was found damaged; what is healthy can be read, and the log says what to do",
+            ),
             StoreError::Closed => (Code::ShuttingDown, "the server is shutting down"),
-            StoreError::Damaged { .. } => (Code::StreamDamaged, "stored bytes of this stream do not match their checksum"),
+            StoreError::Damaged { .. } => {
+                (Code::StreamDamaged, "stored bytes of this stream do not match their checksum")
+            }
             StoreError::Reclaimed => (Code::OffsetTrimmed, "the bytes at this offset are no longer kept"),
             StoreError::Io { .. } => (Code::Internal, "the server could not reach its storage"),
         };

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use bytes::Bytes;
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use headwater_protocol::{Offset, ReadFrom, StreamPath};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::activity::{ActivityLog, StreamActivity};
 use crate::change::DocumentKey;
@@ -60,6 +60,8 @@ pub(crate) struct Inner<S: Store> {
     pub(crate) live_readers: AtomicUsize,
     /// Unix milliseconds.
     pub(crate) started_at_ms: u64,
+    /// Odd while a commit is under way that has not been published.
+    pub(crate) commits: watch::Sender<u64>,
     pub(crate) poisoned: AtomicBool,
     stopping: AtomicBool,
     followers: AtomicU64,
@@ -83,6 +85,7 @@ impl<S: Store> Engine<S> {
             activity: ActivityLog::default(),
             queued_bytes: AtomicUsize::new(0),
             live_readers: AtomicUsize::new(0),
+            commits: watch::Sender::new(0),
             poisoned: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             followers: AtomicU64::new(0),
@@ -126,7 +129,7 @@ impl<S: Store> Engine<S> {
     /// Gives up the bytes before `to`; answers the earliest position that can still be read.
     pub async fn trim(&self, path: &StreamPath, to: Offset) -> Result<Offset, TrimError> {
         let live = self.active(path).await?.ok_or(TrimError::NotFound)?;
-        let seen = live.published();
+        let seen = live.readable(self.now_ms()).map_err(trim_error)?;
         let between = to > seen.tail || to <= seen.earliest || self.lies_between(live.clone(), to).await?;
         if !between {
             return Err(TrimError::InsideMessage);
@@ -137,10 +140,7 @@ impl<S: Store> Engine<S> {
     }
 
     async fn lies_between(&self, live: Arc<Live>, to: Offset) -> Result<bool, TrimError> {
-        self.source(live).is_boundary(to).await.map_err(|cause| match cause {
-            ReadError::Engine(cause) => TrimError::Engine(cause),
-            _ => TrimError::NotFound,
-        })
+        self.source(live).is_boundary(to).await.map_err(trim_error)
     }
 
     /// What a stream is now. Does not count as an access.
@@ -230,7 +230,9 @@ impl<S: Store> Engine<S> {
 
     /// False once the store takes no more changes or the engine is stopping.
     pub fn is_ready(&self) -> bool {
-        !self.inner.poisoned.load(Ordering::SeqCst) && !self.inner.stopping.load(Ordering::SeqCst)
+        let inner = &self.inner;
+        let failed = inner.poisoned.load(Ordering::SeqCst) || inner.store.stats().poisoned;
+        !failed && !inner.stopping.load(Ordering::SeqCst)
     }
 
     /// Ends live readers, finishes what is queued, and closes the store.
@@ -299,7 +301,7 @@ impl<S: Store> Engine<S> {
     }
 
     fn source(&self, live: Arc<Live>) -> Source {
-        Source { live, store: self.inner.store.clone() }
+        Source { live, store: self.inner.store.clone(), commits: self.inner.commits.subscribe() }
     }
 
     fn submit(&self, submission: Submission) -> Result<(), EngineError> {
@@ -348,6 +350,14 @@ async fn resolve(source: &Source, seen: &Published, from: ReadFrom) -> Result<Of
         return Err(ReadError::Trimmed { earliest: seen.earliest });
     }
     if source.is_boundary(at).await? { Ok(at) } else { Err(ReadError::NotAnOffset) }
+}
+
+fn trim_error(cause: ReadError) -> TrimError {
+    match cause {
+        ReadError::Gone => TrimError::Gone,
+        ReadError::Engine(cause) => TrimError::Engine(cause),
+        _ => TrimError::NotFound,
+    }
 }
 
 fn source_error(cause: ReadError, tail: Offset) -> CreateError {

@@ -142,7 +142,7 @@ pub enum StoreError {
     #[error("the disk under the data directory is full")]
     Full,
     /// An earlier write or sync failed: the store takes no more changes until it is opened again.
-    #[error("the store takes no changes since a write failed ({cause}); restart the server")]
+    #[error("the store takes no changes: {cause}")]
     Poisoned {
         /// What failed first.
         cause: String,
