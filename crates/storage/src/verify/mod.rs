@@ -132,6 +132,12 @@ impl Check<'_> {
             self.report.files += 1;
             self.report.bytes += segment.capacity();
         }
+        for damage in &snapshot.recovered.damaged_headers {
+            self.find(
+                Finding::new(Severity::Warning, &damage.file, &damage.what)
+                    .so("none: what it says is known from elsewhere"),
+            );
+        }
         for damage in &snapshot.recovered.damage {
             self.find(
                 Finding::new(Severity::Damage, &damage.file, &damage.what)

@@ -55,7 +55,8 @@ impl Snapshot {
         let mut replaying =
             Replaying { memtable: Memtable::new(covered.position), extents: Extents::default(), records: 0 };
         let recovered = recover(&*disk, start, &StoreLimits::default(), &mut replaying)?;
-        let Replaying { memtable, extents, records } = replaying;
+        let Replaying { memtable, mut extents, records } = replaying;
+        recovered.used.iter().for_each(|segment| extents.add_segment(segment.clone()));
         Ok(Self { disk, format, catalog, covered, recovered, records, memtable, extents, _lock: lock })
     }
 
@@ -133,9 +134,7 @@ struct Replaying {
 }
 
 impl Replay for Replaying {
-    fn segment(&mut self, segment: &Arc<Segment>) {
-        self.extents.add_segment(segment.clone());
-    }
+    fn segment(&mut self, _: &Arc<Segment>) {}
 
     fn record(&mut self, changes: &mut Vec<Logged>, is_covered: bool) -> bool {
         self.records += 1;
