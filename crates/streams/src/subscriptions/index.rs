@@ -97,7 +97,7 @@ mod tests {
     use crate::subscriptions::config::selects;
 
     fn id(text: &str) -> SubscriptionId {
-        SubscriptionId::new(text).unwrap()
+        SubscriptionId::new(&text.replace('/', "|")).unwrap()
     }
 
     fn config(pattern: &str) -> Arc<SubscriptionConfig> {

@@ -9,6 +9,7 @@ mod lifecycle;
 mod load;
 mod round;
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::pin;
@@ -17,6 +18,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
+use headwater_protocol::StreamPath;
 use headwater_protocol::subscription::{Generation, SubscriptionId};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -50,6 +52,9 @@ pub(super) struct Worker<S: Store> {
     attempts: u64,
     random: StdRng,
     is_watching: bool,
+    /// The last write failed: `carried` is tried again after a while, or with the next request.
+    is_behind: bool,
+    carried: News,
 }
 
 pub(super) type Subscriptions = HashMap<SubscriptionId, Subscription, RandomState>;
@@ -71,7 +76,8 @@ struct EndedAttempt {
 /// What has come in since the last round.
 #[derive(Debug, Default)]
 struct News {
-    activity: Vec<StreamActivity>,
+    /// Several changes of one stream are one entry.
+    activity: HashMap<StreamPath, StreamActivity, RandomState>,
     ended: Vec<EndedAttempt>,
     commands: Vec<Command>,
     /// Asked for after `commands`, and done alone.
@@ -106,6 +112,8 @@ impl<S: Store> Worker<S> {
             attempts: 0,
             random: StdRng::from_os_rng(),
             is_watching: false,
+            is_behind: false,
+            carried: News::default(),
             limits,
         }
     }
@@ -120,12 +128,14 @@ impl<S: Store> Worker<S> {
         }
         while let Some(mut news) = self.news().await {
             let lifecycle = news.lifecycle.take();
-            while let Err(cause) = self.round(&mut news).await {
+            let written = self.round(&mut news).await;
+            self.is_behind = written.is_err();
+            if let Err(cause) = written {
                 tracing::warn!(%cause, "a change of subscriptions cannot be written");
                 if is_final(&cause) {
                     return;
                 }
-                tokio::time::sleep(WRITE_RETRY_DELAY).await;
+                self.carried = news;
             }
             match lifecycle {
                 Some(Command::Stop) => return,
@@ -137,13 +147,13 @@ impl<S: Store> Worker<S> {
 
     /// Waits for something to do and takes in whatever else is there; `None` once nobody can ask any more.
     async fn news(&mut self) -> Option<News> {
-        let mut news = News::default();
-        let until_deadline = self.until_deadline();
+        let mut news = std::mem::take(&mut self.carried);
+        let wait = if self.is_behind { WRITE_RETRY_DELAY } else { self.until_deadline() };
         tokio::select! {
             command = self.commands.recv() => news.take(command?),
-            activity = self.engine.activity() => news.activity = activity,
+            activity = self.engine.activity() => news.note(activity),
             Some(ended) = self.notices.join_next_with_id() => news.ended.extend(self.ended(ended)),
-            () = tokio::time::sleep(until_deadline) => {}
+            () = tokio::time::sleep(wait) => {}
         }
         while !news.is_full() {
             let Ok(command) = self.commands.try_recv() else { break };
@@ -155,7 +165,7 @@ impl<S: Store> Worker<S> {
         // ORDER: activity after commands, so that a request sees every append that was answered before it was made.
         let so_far = pin!(self.engine.activity());
         if let Poll::Ready(activity) = so_far.poll(&mut Context::from_waker(Waker::noop())) {
-            news.activity.extend(activity);
+            news.note(activity);
         }
         Some(news)
     }
@@ -194,6 +204,17 @@ impl News {
                 self.lifecycle = Some(command);
             }
             _ => self.commands.push(command),
+        }
+    }
+
+    /// Takes in what streams did, in the order in which it happened.
+    fn note(&mut self, activity: Vec<StreamActivity>) {
+        for next in activity {
+            match self.activity.entry(next.path.clone()) {
+                Entry::Vacant(vacant) => drop(vacant.insert(next)),
+                Entry::Occupied(mut known) if next.created || next.removed => drop(known.insert(next)),
+                Entry::Occupied(mut known) => known.get_mut().tail = next.tail,
+            }
         }
     }
 

@@ -7,6 +7,7 @@ mod service;
 
 use std::sync::Arc;
 
+use headwater_protocol::Offset;
 use headwater_protocol::subscription::{
     Ack, AckRequest, SubscriptionConfig, SubscriptionId, SubscriptionStatus, WebhookAnswer, WorkerName,
 };
@@ -131,7 +132,8 @@ impl House {
         acks: &[(&str, u64)],
         done: bool,
     ) -> Result<Acked, AckError> {
-        let ack = |&(stream, offset): &(&str, u64)| Ack { stream: stream.into(), offset: Offset::new(offset).to_string() };
+        let ack =
+            |&(stream, offset): &(&str, u64)| Ack { stream: stream.into(), offset: Offset::new(offset).to_string() };
         let request = AckRequest {
             wake_id: wake.wake_id.clone(),
             generation: wake.generation,

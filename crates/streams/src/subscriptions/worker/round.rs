@@ -38,7 +38,7 @@ impl<S: Store> Worker<S> {
         let now_ms = self.engine.now_ms();
         let links = self.index.links();
         let mut drafts = Drafts::new(&self.subscriptions, &self.limits, &mut self.random, now_ms, links);
-        news.activity.iter().for_each(|activity| drafts.take_activity(&self.index, activity));
+        news.activity.values().for_each(|activity| drafts.take_activity(&self.index, activity));
         news.ended.iter().for_each(|ended| drafts.take_ended(ended));
         for id in self.deadlines.due(now_ms) {
             if let Some(draft) = drafts.draft(id) {
@@ -60,7 +60,7 @@ impl<S: Store> Worker<S> {
 
     /// Tails are the engine's: taken note of at once, since they need no writing down.
     fn observe(&mut self, news: &News) {
-        for activity in news.activity.iter().filter(|activity| !activity.created && !activity.removed) {
+        for activity in news.activity.values().filter(|activity| !activity.created && !activity.removed) {
             for id in self.index.followers(&activity.path) {
                 if let Some(subscription) = self.subscriptions.get_mut(id) {
                     subscription.observe(&activity.path, activity.tail);
