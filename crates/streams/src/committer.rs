@@ -215,6 +215,7 @@ impl<S: Store> Committer<S> {
         let id = BatchId(self.next_batch);
         self.next_batch += 1;
         let (transactions, appended) = batch.transactions();
+        self.inner.commits.send_modify(|count| *count += 1);
         match self.inner.store.commit(id, transactions).await {
             Ok(commit) => {
                 let all_landed = commit.outcomes.iter().all(|outcome| *outcome == Outcome::Landed);
@@ -222,6 +223,7 @@ impl<S: Store> Committer<S> {
                 self.inner.observer.committed(batch.operations, batch.payload_bytes, commit.written_bytes, commit.sync);
                 let mut round = Round::default();
                 self.publish(&mut round, batch.publications, appended);
+                self.inner.commits.send_modify(|count| *count += 1);
                 if !batch.activity.is_empty() {
                     self.inner.activity.note(std::mem::take(&mut batch.activity));
                 }
@@ -230,6 +232,7 @@ impl<S: Store> Committer<S> {
             Err(cause) => {
                 tracing::error!(%cause, "a commit failed: no more changes are taken");
                 self.inner.poisoned.store(true, Ordering::SeqCst);
+                self.inner.commits.send_modify(|count| *count += 1);
                 self.failed = Some(match &cause {
                     StoreError::Poisoned { .. } => cause.clone(),
                     other => StoreError::Poisoned { cause: other.to_string() },
@@ -291,6 +294,11 @@ impl<S: Store> Drop for Committer<S> {
             tracing::error!("the committer broke an invariant: no more changes are taken");
             self.inner.poisoned.store(true, Ordering::SeqCst);
         }
+        self.inner.commits.send_if_modified(|count| {
+            let is_under_way = !count.is_multiple_of(2);
+            *count += u64::from(is_under_way);
+            is_under_way
+        });
         let mut round = Round::default();
         self.inner.registry.for_each(|live| live.end(&mut round, Presence::Stopping));
     }

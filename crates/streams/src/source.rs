@@ -7,10 +7,11 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use headwater_protocol::{Framing, Offset};
 use memchr::{memchr, memrchr};
+use tokio::sync::watch;
 
 use crate::head::StreamId;
 use crate::limits::STORE_READ_BYTES_MAX;
-use crate::live::{Live, Look};
+use crate::live::{Live, Look, Presence};
 use crate::operation::{EngineError, ReadError};
 use crate::store::{Store, StoreError};
 
@@ -40,6 +41,8 @@ impl<S: Store> StoreReader for S {
 pub(crate) struct Source {
     pub(crate) live: Arc<Live>,
     pub(crate) store: Arc<dyn StoreReader>,
+    /// Odd while a commit is under way that has not been published.
+    pub(crate) commits: watch::Receiver<u64>,
 }
 
 impl Source {
@@ -73,19 +76,27 @@ impl Source {
                 assert_eq!(bytes.len() as u64, to.bytes_since(from), "a store reads exactly what it is asked for");
                 Ok(bytes)
             }
-            Err(StoreError::Reclaimed) => self.reclaimed(),
+            Err(StoreError::Reclaimed) => Err(self.why_reclaimed(from).await),
             Err(other) => Err(ReadError::Engine(EngineError::Store(other))),
         }
     }
 
-    /// Bytes vanish under a reader only because the stream was trimmed or removed meanwhile.
-    fn reclaimed(&self) -> Result<Bytes, ReadError> {
-        use crate::live::Presence;
+    /// Bytes vanish under a reader only because the stream was trimmed or removed meanwhile. The store knows that
+    /// before readers are shown it.
+    async fn why_reclaimed(&self, position: Offset) -> ReadError {
+        let mut commits = self.commits.clone();
+        let now = *commits.borrow();
+        if !now.is_multiple_of(2) && commits.wait_for(|later| *later > now).await.is_err() {
+            return ReadError::Engine(EngineError::Stopping);
+        }
         let seen = self.live.published();
         match seen.presence {
-            Presence::Present | Presence::Stopping => Err(ReadError::Trimmed { earliest: seen.earliest }),
-            Presence::SoftDeleted => Err(ReadError::Gone),
-            Presence::Removed => Err(ReadError::NotFound),
+            Presence::SoftDeleted => ReadError::Gone,
+            Presence::Present | Presence::Stopping if position < seen.earliest => {
+                ReadError::Trimmed { earliest: seen.earliest }
+            }
+            // Evicted under a page, and removed after that.
+            Presence::Present | Presence::Stopping | Presence::Removed => ReadError::NotFound,
         }
     }
 
