@@ -6,6 +6,8 @@ use std::sync::Arc;
 use headwater_storage::{EmbeddedStore, StoreLimits, StoreOptions, Upkeep};
 use headwater_testing::Reopen;
 use headwater_testing::disk::FaultyDisk;
+use headwater_testing::random_operations::{check, scripts};
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 /// What is left of a store between two lives of it.
@@ -18,7 +20,7 @@ impl Embedded {
     fn new(seed: u64) -> Self {
         // SQLite's syncs cost nothing in memory, and it is not what is crashed here.
         let shared_memory = PathBuf::from("/dev/shm");
-        let catalog_dir = TempDir::new_in(&shared_memory).or_else(|_| TempDir::new()).unwrap();
+        let catalog_dir = TempDir::new_in(&shared_memory).or_else(|_| TempDir::new()).expect("a directory");
         Self { disk: FaultyDisk::new(seed), catalog_dir }
     }
 }
@@ -35,7 +37,7 @@ impl Reopen for Embedded {
             ..StoreLimits::default()
         };
         let options = StoreOptions { limits, upkeep: Upkeep::OwnThreads };
-        EmbeddedStore::open_on(Arc::new(self.disk.clone()), self.catalog_dir.path(), options).unwrap()
+        EmbeddedStore::open_on(Arc::new(self.disk.clone()), self.catalog_dir.path(), options).expect("opens")
     }
 
     fn crash(&self) {
@@ -44,3 +46,22 @@ impl Reopen for Embedded {
 }
 
 headwater_testing::behaviours!(Embedded::new(1));
+
+#[test]
+fn readers_of_a_contended_path_see_prefixes_of_the_same_streams() {
+    for seed in 0..4 {
+        headwater_testing::stress::contend(Embedded::new(seed), seed);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_operations_and_power_failures_are_answered_as_the_model_answers_them(
+        seed in any::<u64>(),
+        script in scripts(60),
+    ) {
+        check(Embedded::new(seed), script);
+    }
+}

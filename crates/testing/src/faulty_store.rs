@@ -19,10 +19,18 @@ pub struct Faults {
     crashed: AtomicBool,
     reads: AtomicU64,
     loads: AtomicU64,
-    held: watch::Sender<bool>,
+    held: watch::Sender<Hold>,
     waiting: watch::Sender<bool>,
     expired_calls: watch::Sender<u64>,
     dropped: watch::Sender<bool>,
+}
+
+/// Where commits stand still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    Nowhere,
+    BeforeCommit,
+    AfterCommit,
 }
 
 /// Passes everything on to the store under test, unless its [`Faults`] say otherwise.
@@ -40,7 +48,7 @@ impl Default for Faults {
             crashed: AtomicBool::new(false),
             reads: AtomicU64::new(0),
             loads: AtomicU64::new(0),
-            held: watch::Sender::new(false),
+            held: watch::Sender::new(Hold::Nowhere),
             waiting: watch::Sender::new(false),
             expired_calls: watch::Sender::new(0),
             dropped: watch::Sender::new(false),
@@ -65,20 +73,34 @@ impl Faults {
         self.fail_commits();
     }
 
-    /// Commits wait until [`Faults::release`].
+    /// Commits wait until [`Faults::release`] before they do anything.
     pub fn hold(&self) {
-        self.held.send_replace(true);
+        self.held.send_replace(Hold::BeforeCommit);
+    }
+
+    /// Commits land, and then wait until [`Faults::release`] before the engine hears of it.
+    pub fn hold_landed(&self) {
+        self.held.send_replace(Hold::AfterCommit);
     }
 
     /// Lets commits go on.
     pub fn release(&self) {
-        self.held.send_replace(false);
+        self.held.send_replace(Hold::Nowhere);
     }
 
-    /// Returns once a commit waits at the gate that [`Faults::hold`] shut.
+    /// Returns once a commit is being held.
     pub async fn commit_waits(&self) {
         let waited = self.waiting.subscribe().wait_for(|waiting| *waiting).await.is_ok();
         assert!(waited, "the sender lives in self");
+    }
+
+    async fn wait_if(&self, place: Hold) {
+        if *self.held.borrow() == place {
+            self.waiting.send_replace(true);
+            let released = self.held.subscribe().wait_for(|held| *held != place).await.is_ok();
+            assert!(released, "the sender lives in self");
+            self.waiting.send_replace(false);
+        }
     }
 
     /// Calls of [`Store::read`] so far.
@@ -142,16 +164,13 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     async fn commit(&self, id: BatchId, batch: Vec<Transaction>) -> Result<Commit, StoreError> {
-        if *self.faults.held.borrow() {
-            self.faults.waiting.send_replace(true);
-            let released = self.faults.held.subscribe().wait_for(|held| !held).await.is_ok();
-            assert!(released, "the sender lives in self");
-            self.faults.waiting.send_replace(false);
-        }
+        self.faults.wait_if(Hold::BeforeCommit).await;
         if self.faults.failing.load(Ordering::SeqCst) {
             return Err(failed());
         }
-        self.inner.commit(id, batch).await
+        let outcome = self.inner.commit(id, batch).await;
+        self.faults.wait_if(Hold::AfterCommit).await;
+        outcome
     }
 
     async fn read(&self, id: StreamId, range: Range<Offset>) -> Result<Bytes, StoreError> {

@@ -4,10 +4,14 @@
 #[allow(clippy::unwrap_used, reason = "a behaviour is a test")]
 pub mod behaviour;
 pub mod disk;
+pub mod model;
+pub mod random_operations;
 
 mod faulty_store;
+mod operation;
 mod reopen;
 pub mod stage;
+pub mod stress;
 
 pub use faulty_store::{Faults, FaultyStore};
 pub use reopen::{Reopen, SharedMemory};

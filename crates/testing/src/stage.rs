@@ -1,6 +1,7 @@
 //! An engine set up for one test: a clock that stands still, a store that fails on command, and short words for what
 //! tests do all the time.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -37,6 +38,12 @@ pub struct Stage<R: Reopen> {
     pub counts: Arc<Counts>,
     limits: EngineLimits,
     factory: R,
+}
+
+impl<R: Reopen> fmt::Debug for Stage<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage").field("engine", &self.engine).finish_non_exhaustive()
+    }
 }
 
 /// An observer that counts.
@@ -81,11 +88,18 @@ impl<R: Reopen> Stage<R> {
 
     /// An engine with other limits; take them from [`limits`].
     pub async fn with_limits(factory: R, limits: EngineLimits) -> Self {
-        let (clock, counts) = (Arc::new(ManualClock::new(EPOCH_MS)), Arc::new(Counts::default()));
+        Self::start(factory, limits, Arc::new(ManualClock::new(EPOCH_MS)), Arc::new(Counts::default())).await
+    }
+
+    async fn start(factory: R, limits: EngineLimits, clock: Arc<ManualClock>, counts: Arc<Counts>) -> Self {
         let faults = Arc::new(Faults::default());
         let store = FaultyStore::new(factory.open().await, faults.clone());
         let engine = Engine::start(store, clock.clone(), limits.clone(), counts.clone());
-        Self { engine, clock, faults, counts, limits, factory }
+        let stage = Self { engine, clock, faults, counts, limits, factory };
+        // A reaper that has just been started looks at once.
+        within(stage.faults.expired_called_beyond(0)).await;
+        stage.settle().await;
+        stage
     }
 
     /// Stops the engine and starts another over the same data. Followers and pages must be gone.
@@ -110,16 +124,11 @@ impl<R: Reopen> Stage<R> {
         drop(engine);
         within(faults.store_dropped()).await;
         between(&factory);
-        let faults = Arc::new(Faults::default());
-        let store = FaultyStore::new(factory.open().await, faults.clone());
-        let engine = Engine::start(store, clock.clone(), limits.clone(), counts.clone());
-        Self { engine, clock, faults, counts, limits, factory }
+        Self::start(factory, limits, clock, counts).await
     }
 
     /// Lets the reaper look once and finishes what it asks for.
     pub async fn tick(&self) {
-        // A reaper that has just been started looks at once: that is not the look meant here.
-        self.faults.expired_called_beyond(0).await;
         let before = self.faults.expired_calls();
         tokio::time::pause();
         tokio::time::advance(REAP_INTERVAL).await;

@@ -216,3 +216,47 @@ pub async fn a_refused_follow_leaves_no_reader_behind<R: Reopen>(factory: R) {
     assert_refused!(stage.engine.follow(&path("b"), at(0)).await, ReadError::NotFound);
     assert_eq!(stage.engine.live_readers(), 0);
 }
+
+pub async fn a_read_overtaken_by_a_delete_says_so<R: Reopen>(factory: R) {
+    let stage = without_cache(factory).await;
+    let mut follower = stage.follow("a", ReadFrom::Start).await;
+    let (engine, a) = (&stage.engine, path("a"));
+    stage.faults.hold_landed();
+    let (removed, seen) = tokio::join!(engine.delete(&a), read_while_landed(&stage, &mut follower));
+    removed.unwrap();
+    // A store may still have had the bytes; what it must not do is name another reason.
+    assert!(matches!(seen, Ok(_) | Err(ReadError::NotFound)), "{seen:?}");
+}
+
+pub async fn a_read_overtaken_by_a_trim_says_so<R: Reopen>(factory: R) {
+    let stage = without_cache(factory).await;
+    let mut follower = stage.follow("a", ReadFrom::Start).await;
+    let (engine, a) = (&stage.engine, path("a"));
+    stage.faults.hold_landed();
+    let trim = engine.trim(&a, headwater_protocol::Offset::new(10));
+    let (trimmed, seen) = tokio::join!(trim, read_while_landed(&stage, &mut follower));
+    trimmed.unwrap();
+    assert!(matches!(seen, Ok(_) | Err(ReadError::Trimmed { .. })), "{seen:?}");
+}
+
+async fn without_cache<R: Reopen>(factory: R) -> Stage<R> {
+    let stage = Stage::with_limits(factory, EngineLimits { tail_cache_bytes_max: 0, ..limits() }).await;
+    stage.put(text("a")).await;
+    stage.post(append("a", "0123456789")).await;
+    stage
+}
+
+/// Begins to read when a commit has landed and nobody has been told, and goes on when everybody has.
+async fn read_while_landed<R: Reopen>(
+    stage: &Stage<R>,
+    follower: &mut headwater_streams::Follower<crate::FaultyStore<R::Store>>,
+) -> Result<headwater_streams::Batch, ReadError> {
+    within(stage.faults.commit_waits()).await;
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let early = follower.poll_next(&mut context);
+    stage.faults.release();
+    match early {
+        std::task::Poll::Ready(seen) => seen,
+        std::task::Poll::Pending => within(follower.next()).await,
+    }
+}

@@ -70,7 +70,9 @@ macro_rules! behaviours {
                 the_last_handle_ends_followers,
                 a_trim_overtakes_a_lagging_follower,
                 live_readers_are_limited_per_stream_and_over_all,
-                a_refused_follow_leaves_no_reader_behind,;
+                a_refused_follow_leaves_no_reader_behind,
+                a_read_overtaken_by_a_delete_says_so,
+                a_read_overtaken_by_a_trim_says_so,;
             forks:
                 a_fork_shares_history_and_nothing_after_it,
                 a_fork_takes_its_first_content_with_it,
