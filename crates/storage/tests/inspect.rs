@@ -1,4 +1,5 @@
 //! What `inspect` shows of a data directory.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod script;
 

@@ -1,4 +1,5 @@
 //! What `verify` finds, and that it leaves no trace.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod script;
 

@@ -25,6 +25,9 @@ pub(crate) struct CatalogReader {
     path: PathBuf,
 }
 
+/// A stream's path, and its row or why that cannot be read.
+pub(crate) type ReadRow = (String, Result<Head, CatalogError>);
+
 /// Live bytes that extents say a file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileUse {
@@ -144,12 +147,7 @@ impl CatalogReader {
 
     /// Streams in path order after `after` whose path starts with `prefix`, at most `limit`. A row that cannot be
     /// read comes as its error, in its place.
-    pub(crate) fn page(
-        &self,
-        prefix: &str,
-        after: &str,
-        limit: usize,
-    ) -> Result<Vec<(String, Result<Head, CatalogError>)>, CatalogError> {
+    pub(crate) fn page(&self, prefix: &str, after: &str, limit: usize) -> Result<Vec<ReadRow>, CatalogError> {
         let mut select = self
             .connection
             .prepare_cached("SELECT path FROM stream WHERE path >= ?1 AND path > ?2 ORDER BY path LIMIT ?3")

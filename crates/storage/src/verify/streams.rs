@@ -49,7 +49,7 @@ impl Check<'_> {
                 ),
             }
             self.report.streams += 1;
-            if self.report.streams % PROGRESS_STREAMS == 0 {
+            if self.report.streams.is_multiple_of(PROGRESS_STREAMS) {
                 self.progress(Stage::Streams, self.report.streams, total.max(self.report.streams));
             }
             Visit::Next

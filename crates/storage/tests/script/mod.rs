@@ -2,6 +2,7 @@
 //!
 //! The fixture of format version 1 was written by it, so it stays as it is.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
+#![allow(clippy::unwrap_used, reason = "an example uses it too")]
 
 mod model;
 
