@@ -1,4 +1,5 @@
 //! Data directories of earlier format versions stay readable, for ever.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod script;
 

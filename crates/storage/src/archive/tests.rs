@@ -18,7 +18,7 @@ use headwater_protocol::Offset;
 use headwater_streams::StreamId;
 
 const ARCHIVED: JournalPosition = JournalPosition { segment: 1, offset: 0 };
-const GO_ON: AtomicBool = AtomicBool::new(false);
+static GO_ON: AtomicBool = AtomicBool::new(false);
 
 struct Opened {
     catalog: Arc<Catalog>,
