@@ -4,6 +4,9 @@
 //! then reads the catalog. A patch carries the version it starts from, so that it can be applied exactly once to a
 //! head of any age: see [`HeadPatch::apply_to`].
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use bytes::Bytes;

@@ -154,7 +154,7 @@ impl Extents {
     pub(crate) fn locate(&self, id: StreamId, range: &Range<Offset>) -> Located {
         let run = self.streams.get(&id).map_or(&[][..], Run::as_slice);
         let journal_from = run.first().map_or(range.end, |first| first.start.min(range.end));
-        let archived = (range.start < journal_from).then(|| range.start..journal_from);
+        let archived = (range.start < journal_from).then_some(range.start..journal_from);
         let from = run.partition_point(|extent| extent.end() <= range.start);
         let overlapping = run[from..].iter().take_while(|extent| extent.start < range.end);
         let with_segment = |extent: &Extent| {

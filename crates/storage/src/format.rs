@@ -6,6 +6,7 @@ use std::io;
 
 use crate::disk::{Disk, read_exact_at};
 use crate::error::{OpenError, open_error};
+use crate::journal::JOURNAL_DIR;
 
 /// The newest format this program reads, and the one it writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -46,10 +47,16 @@ impl DataFormat {
         Ok(Some(format))
     }
 
-    /// Reads the format, writing one first in a new directory.
+    /// Reads the format, writing one first in a new directory. Durable when it returns, whoever wrote it.
     pub(crate) fn read_or_create(disk: &dyn Disk) -> Result<Self, OpenError> {
         if let Some(format) = Self::read(disk)? {
+            // ORDER: the process that wrote it may have been killed before its name was durable.
+            disk.sync_dir("").map_err(open_error("syncing the data directory"))?;
             return Ok(format);
+        }
+        if disk.list(JOURNAL_DIR).is_ok_and(|names| !names.is_empty()) {
+            let reason = "it holds a journal and no format file".to_owned();
+            return Err(OpenError::Foreign { path: FORMAT_FILE.to_owned(), reason });
         }
         let format = Self { version: FORMAT_VERSION, salt: RandomState::new().build_hasher().finish() as u32 };
         let text = format!("headwater data directory\nformat {}\nsalt {:08x}\n", format.version, format.salt);

@@ -107,11 +107,6 @@ impl Memtable {
         self.applied = position;
     }
 
-    /// Everything before this position is applied.
-    pub(crate) fn applied(&self) -> JournalPosition {
-        self.applied
-    }
-
     /// See the field.
     pub(crate) fn generation(&self) -> u64 {
         self.generation

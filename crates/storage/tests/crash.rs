@@ -2,6 +2,7 @@
 //!
 //! Whatever was acknowledged is there, once and whole; of the batch that was under way, whole transactions from its
 //! start or nothing.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is test code throughout")]
 
 mod world;
 

@@ -82,6 +82,19 @@ impl FaultyDisk {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
+    /// Another disk that holds the same now, with nothing unsynced and no faults to come.
+    pub fn copy(&self) -> Self {
+        let copy = Self::new(self.changes());
+        {
+            let (from, to) = (self.state.lock(), &mut *copy.state.lock());
+            to.names = from.names.clone();
+            to.durable_names = from.names.clone();
+            to.next_file = from.next_file;
+            to.files = from.files.iter().map(|(&file, sectors)| (file, Sectors::durable(sectors.current()))).collect();
+        }
+        copy
+    }
+
     /// Changes (writes, syncs, names) so far.
     pub fn changes(&self) -> u64 {
         self.state.lock().changes

@@ -17,7 +17,7 @@ use crate::record::SEGMENT_HEADER_BYTES;
 
 /// Where a new segment is filled with zeros before it gets its name.
 const UNFINISHED: &str = "journal/unfinished.tmp";
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Hands out prepared segments and takes back dead ones.
 #[derive(Debug)]
@@ -64,12 +64,6 @@ impl Pool {
     /// Bytes written to prepare segments.
     pub(crate) fn written_bytes(&self) -> u64 {
         self.written_bytes.load(Ordering::Relaxed)
-    }
-
-    /// Whether the upkeep should prepare or remove segments.
-    pub(crate) fn wants_upkeep(&self) -> bool {
-        let state = self.state.lock();
-        state.ready.len() < self.limits.spare_segments || state.free.len() > self.limits.free_segments_max
     }
 
     /// Prepares as many segments as are to be ready, and removes dead ones beyond the bound.

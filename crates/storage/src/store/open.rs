@@ -59,7 +59,7 @@ pub(super) fn open_parts(
     let health = Health::default();
     let active = recovered.used.last().filter(|last| last.number() == recovered.end.segment).cloned();
     let epoch = if recovered.damage.is_empty() {
-        settle(&catalog, active.as_deref(), &recovered)?
+        settle(&*disk, &catalog, active.as_deref(), &recovered)?
     } else {
         health.poison(describe(&recovered.damage));
         0
@@ -88,7 +88,14 @@ pub(super) fn open_parts(
 }
 
 /// Fixes what recovery found as the truth, before anybody is shown it, and returns this opening's number.
-fn settle(catalog: &Catalog, active: Option<&Segment>, recovered: &Recovered) -> Result<u32, OpenError> {
+fn settle(
+    disk: &dyn Disk,
+    catalog: &Catalog,
+    active: Option<&Segment>,
+    recovered: &Recovered,
+) -> Result<u32, OpenError> {
+    // ORDER: whoever gave the segments their names may have been killed before those were durable.
+    disk.sync_dir(JOURNAL_DIR).map_err(open_error("syncing the journal's directory"))?;
     // ORDER: a record that begins a segment tells where the one before ends, so it is cut before more is written there.
     for torn in recovered.torn.iter().rev() {
         cut(torn, SEGMENT_HEADER_BYTES as u64)?;

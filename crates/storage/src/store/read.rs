@@ -37,7 +37,7 @@ impl Core {
         };
         let Some(old) = old else { return Ok(None) };
         if (old.len() as u64) < archived.end.bytes_since(archived.start) {
-            return Err(StoreError::Reclaimed);
+            return Err(self.missing(id, archived.start.advance(old.len() as u64)..archived.end));
         }
         if archived.end == range.end {
             return Ok(Some(old));
@@ -49,6 +49,14 @@ impl Core {
             both.extend_from_slice(&recent);
             both.freeze()
         }))
+    }
+
+    /// What it means that neither journal nor archive has a range.
+    fn missing(&self, id: StreamId, range: Range<Offset>) -> StoreError {
+        match self.health.check_poison() {
+            Err(StoreError::Poisoned { cause }) => StoreError::Damaged { id, range, detail: cause },
+            _ => StoreError::Reclaimed,
+        }
     }
 
     fn is_ephemeral(&self, id: StreamId) -> bool {

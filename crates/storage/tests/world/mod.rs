@@ -1,4 +1,5 @@
 //! A store on a faulty disk, with the model of what it must hold.
+#![allow(clippy::unwrap_used, reason = "this is test code throughout")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it, as if from a crate of its own")]
 
 pub mod model;
@@ -116,8 +117,10 @@ impl World {
             match (found, unknown.next()) {
                 (None, _) => break,
                 (Some(_), Some(transaction)) => candidate.apply(&transaction),
-                (Some(difference), None) => {
-                    panic!("the store holds neither what was acknowledged nor more of the last batch: {difference}")
+                (Some(last), None) => {
+                    let poisoned = store.stats().poisoned;
+                    eprintln!("poisoned: {poisoned}; acknowledged: {:?}", difference(store, &self.model));
+                    panic!("the store holds neither what was acknowledged nor more of the last batch: {last}")
                 }
             }
         }
@@ -198,10 +201,5 @@ fn payload_len(change: &headwater_streams::Change) -> usize {
 /// A directory in memory where there is one: SQLite's syncs cost nothing there, and it is not what is crashed here.
 fn memory_dir() -> TempDir {
     let shared_memory = PathBuf::from("/dev/shm");
-    if shared_memory.is_dir() {
-        if let Ok(dir) = TempDir::new_in(shared_memory) {
-            return dir;
-        }
-    }
-    TempDir::new().unwrap()
+    TempDir::new_in(shared_memory).or_else(|_| TempDir::new()).unwrap()
 }

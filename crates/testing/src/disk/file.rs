@@ -24,7 +24,7 @@ pub(super) struct Sectors {
     /// Lengths since the last sync.
     pending_lens: Vec<usize>,
     /// For each sector written since it was durable: what it held then, and after each write but the last.
-    pending: BTreeMap<usize, Vec<Box<[u8; SECTOR_BYTES]>>>,
+    pending: BTreeMap<usize, Vec<[u8; SECTOR_BYTES]>>,
 }
 
 #[derive(Debug)]
@@ -35,6 +35,10 @@ pub(super) struct OpenFile {
 }
 
 impl Sectors {
+    pub(super) fn durable(bytes: &[u8]) -> Self {
+        Self { current: bytes.to_vec(), durable_len: bytes.len(), ..Self::default() }
+    }
+
     pub(super) fn current(&self) -> &[u8] {
         &self.current
     }
@@ -99,8 +103,8 @@ impl Sectors {
         }
     }
 
-    fn sector(&self, sector: usize) -> Box<[u8; SECTOR_BYTES]> {
-        let mut bytes = Box::new([0; SECTOR_BYTES]);
+    fn sector(&self, sector: usize) -> [u8; SECTOR_BYTES] {
+        let mut bytes = [0; SECTOR_BYTES];
         let start = (sector * SECTOR_BYTES).min(self.current.len());
         let end = (start + SECTOR_BYTES).min(self.current.len());
         bytes[..end - start].copy_from_slice(&self.current[start..end]);
