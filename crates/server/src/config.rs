@@ -59,7 +59,9 @@ impl Default for ServerConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InvalidConfig {
     /// The stream root is no URL path.
-    #[error("stream root {0:?} must be a path such as /v1/stream, of unreserved URL characters, without a slash at the end")]
+    #[error(
+        "stream root {0:?} must be a path such as /v1/stream, of unreserved URL characters, without a slash at the end"
+    )]
     Root(String),
     /// The public URL is no origin.
     #[error("public URL {0:?} must be http:// or https:// with a host and no path, query or user")]

@@ -42,7 +42,9 @@ impl Cors {
     /// The request's origin, as far as answers depend on it.
     pub(crate) fn asker(&self, request: &HeaderMap) -> Option<HeaderValue> {
         match &self.origins {
-            CorsOrigins::Only(origins) => request.get(http::header::ORIGIN).filter(|asker| origins.contains(asker)).cloned(),
+            CorsOrigins::Only(origins) => {
+                request.get(http::header::ORIGIN).filter(|asker| origins.contains(asker)).cloned()
+            }
             CorsOrigins::Any | CorsOrigins::None => None,
         }
     }

@@ -56,7 +56,11 @@ impl<S: Store> Edge<S> {
     }
 
     /// Answers one request.
-    pub(crate) async fn answer(self: &Arc<Self>, request: Request<Incoming>, in_flight: InFlight) -> Response<EdgeBody<S>> {
+    pub(crate) async fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        in_flight: InFlight,
+    ) -> Response<EdgeBody<S>> {
         let started = Instant::now();
         let (head, body) = request.into_parts();
         let asker = self.cors.asker(&head.headers);
@@ -110,9 +114,9 @@ pub(crate) fn authority(head: &Parts) -> Result<Option<Authority>, Problem> {
         return Ok(Some(authority.clone()));
     }
     match host {
-        Some(host) if is_plain_host(host) => {
-            Authority::try_from(host.as_bytes()).map(Some).map_err(|_| refused("Host is not a host with an optional port"))
-        }
+        Some(host) if is_plain_host(host) => Authority::try_from(host.as_bytes())
+            .map(Some)
+            .map_err(|_| refused("Host is not a host with an optional port")),
         Some(_) => Err(refused("Host is not a host with an optional port")),
         None if head.version == Version::HTTP_11 => Err(refused("an HTTP/1.1 request needs a Host")),
         None => Ok(None),
@@ -138,7 +142,8 @@ fn refuse<S: Store>(problem: Problem, head: &Parts, operation: Operation, in_fli
         in_flight.linger();
     }
     let is_head = head.method == Method::HEAD;
-    let mut response = problem.render(&id).map(|body: Bytes| if is_head { Content::Empty } else { Content::Full(body) });
+    let mut response =
+        problem.render(&id).map(|body: Bytes| if is_head { Content::Empty } else { Content::Full(body) });
     if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert(X_REQUEST_ID, id);
     }

@@ -3,11 +3,11 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use headwater_protocol::header::{self, query};
 use headwater_protocol::{ContentType, Framing, Lifetime, Offset, ProducerStamp, ReadFrom, StreamSeq, json};
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
-use bytes::Bytes;
 
 use crate::problem::{Code, Problem};
 
@@ -96,7 +96,8 @@ pub(crate) fn fork_offset(headers: &HeaderMap) -> Result<Option<Offset>, Problem
 /// `Stream-Fork-Sub-Offset`: a plain decimal number.
 pub(crate) fn fork_sub_offset(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(text) = text(headers, header::STREAM_FORK_SUB_OFFSET)? else { return Ok(None) };
-    let is_plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    let is_plain =
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     let number = if is_plain { text.parse().ok() } else { None };
     let refused = || Problem::new(Code::InvalidFork, "Stream-Fork-Sub-Offset is not a plain decimal number");
     number.map(Some).ok_or_else(refused)
@@ -210,9 +211,23 @@ mod tests {
     #[test]
     fn known_parameters_come_once_and_say_something() {
         for text in [
-            "offset", "offset=", "offset=-1&offset=-1", "offset=now&offset=", "offset=%", "offset=%ff", "off%73et=",
-            "live=", "live=maybe&offset=-1", "live=sse", "live=long-poll", "cursor=", "cursor=1&cursor=1", "offset=0",
-            "offset=-1,", "offset=+1", "offset=a%00",
+            "offset",
+            "offset=",
+            "offset=-1&offset=-1",
+            "offset=now&offset=",
+            "offset=%",
+            "offset=%ff",
+            "off%73et=",
+            "live=",
+            "live=maybe&offset=-1",
+            "live=sse",
+            "live=long-poll",
+            "cursor=",
+            "cursor=1&cursor=1",
+            "offset=0",
+            "offset=-1,",
+            "offset=+1",
+            "offset=a%00",
         ] {
             assert!(query(Some(text)).is_err(), "{text}");
         }

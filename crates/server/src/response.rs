@@ -93,10 +93,7 @@ impl<S: Store> Body for EdgeBody<S> {
     type Data = Bytes;
     type Error = ContentError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
         match &mut self.content {
             Content::Empty => Poll::Ready(None),
             Content::Full(bytes) => {

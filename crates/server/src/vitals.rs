@@ -3,12 +3,11 @@
 //! One sweeper per worker looks at all connections now and then, on a coarse clock, so that no request has to arm and
 //! disarm timers of its own: reading, writing and answering only store a tick.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
 
-use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
 use crate::config::ServerConfig;
@@ -49,8 +48,7 @@ pub(crate) struct Vitals {
     stalled_since: AtomicU64,
     doom: AtomicU8,
     linger: AtomicBool,
-    is_watched: AtomicBool,
-    waker: AtomicWaker,
+    waker: OnceLock<Waker>,
 }
 
 /// Why a connection is given up.
@@ -90,8 +88,7 @@ impl Ward {
             stalled_since: AtomicU64::new(0),
             doom: AtomicU8::new(0),
             linger: AtomicBool::new(false),
-            is_watched: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
+            waker: OnceLock::new(),
         });
         self.connections.lock().push(vitals.clone());
         vitals
@@ -115,7 +112,7 @@ impl Ward {
 
     /// Makes every connection look up, to find that the server is stopping.
     pub(crate) fn wake_all(&self) {
-        self.connections.lock().iter().for_each(|vitals| vitals.waker.wake());
+        self.connections.lock().iter().for_each(|vitals| vitals.wake());
     }
 
     /// Gives every connection up.
@@ -192,9 +189,7 @@ impl Vitals {
 
     /// Has the connection's own task woken when it is given up. A task's waker never changes, so the first call counts.
     pub(crate) fn watch(&self, waker: &Waker) {
-        if !self.is_watched.swap(true, Relaxed) {
-            self.waker.register(waker);
-        }
+        self.waker.get_or_init(|| waker.clone());
     }
 
     /// Why the connection has been given up, if it has.
@@ -211,7 +206,13 @@ impl Vitals {
 
     fn give_up(&self, doom: Doom) {
         self.doom.store(doom as u8, Relaxed);
-        self.waker.wake();
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
     }
 
     fn judge(&self, tick: u64, patience: &Patience) -> Option<Doom> {

@@ -60,11 +60,7 @@ impl Worker {
     }
 }
 
-async fn run<S: Store>(
-    edge: Arc<Edge<S>>,
-    mut arrivals: mpsc::UnboundedReceiver<TcpStream>,
-    stop: CancellationToken,
-) {
+async fn run<S: Store>(edge: Arc<Edge<S>>, mut arrivals: mpsc::UnboundedReceiver<TcpStream>, stop: CancellationToken) {
     // Answers and wake-ups reach this thread in bulk.
     let mail = tokio::spawn(Mailbox::install());
     let ward = Ward::new(&edge.config);
@@ -81,7 +77,7 @@ async fn run<S: Store>(
             arrival = arrivals.recv() => arrival,
         };
         let Some(stream) = arrival else { break };
-        let _ = tasks.spawn(attend(edge.clone(), speaker.clone(), stream, ward.admit())); // ends by itself
+        drop(tasks.spawn(attend(edge.clone(), speaker.clone(), stream, ward.admit())));
     }
     tasks.close();
     // ORDER: the edge says that it is stopping before anyone is woken to look.

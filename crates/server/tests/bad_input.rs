@@ -1,5 +1,7 @@
 //! Whatever a client sends, it gets a refusal that says what is wrong, and the server goes on.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 mod support;
 
 use support::{TestServer, stream};
@@ -45,7 +47,14 @@ fn malformed_headers_of_a_creation_are_named() {
         ("PUT", "n", &[("stream-ttl", "1"), ("stream-ttl", "1")], "", 400, "invalid_header"),
         ("PUT", "n", &[("stream-expires-at", "soon")], "", 400, "invalid_lifetime"),
         ("PUT", "n", &[("stream-expires-at", "9999999999-01-01T00:00:00Z")], "", 400, "invalid_lifetime"),
-        ("PUT", "n", &[("stream-ttl", "1"), ("stream-expires-at", "2100-01-01T00:00:00Z")], "", 400, "invalid_lifetime"),
+        (
+            "PUT",
+            "n",
+            &[("stream-ttl", "1"), ("stream-expires-at", "2100-01-01T00:00:00Z")],
+            "",
+            400,
+            "invalid_lifetime",
+        ),
         ("PUT", "n", &[("stream-closed", "true"), ("stream-closed", "true")], "", 400, "invalid_header"),
         ("PUT", "n", &[("content-encoding", "gzip")], "x", 415, "unsupported_content_encoding"),
         ("PUT", "n", &[("content-type", "application/json")], "{", 400, "invalid_json"),
@@ -63,11 +72,39 @@ fn malformed_fork_headers_are_named() {
         ("PUT", "f", &[("stream-fork-offset", "now")], "", 400, "invalid_fork"),
         ("PUT", "f", &[("stream-fork-sub-offset", "0")], "", 400, "invalid_fork"),
         ("PUT", "f", &[from("/v1/stream/s"), ("stream-fork-offset", "3")], "", 400, "invalid_offset"),
-        ("PUT", "f", &[from("/v1/stream/s"), ("stream-fork-offset", "0000000000000000_0000000000000255")], "", 400, "invalid_fork"),
+        (
+            "PUT",
+            "f",
+            &[from("/v1/stream/s"), ("stream-fork-offset", "0000000000000000_0000000000000255")],
+            "",
+            400,
+            "invalid_fork",
+        ),
         ("PUT", "f", &[from("/v1/stream/s"), ("stream-fork-sub-offset", "1")], "", 400, "invalid_fork"),
-        ("PUT", "f", &[from("/v1/stream/s"), ("stream-fork-offset", "-1"), ("stream-fork-sub-offset", "+1")], "", 400, "invalid_fork"),
-        ("PUT", "f", &[from("/v1/stream/s"), ("stream-fork-offset", "-1"), ("stream-fork-sub-offset", "4")], "", 400, "invalid_fork"),
-        ("PUT", "f", &[from("/v1/stream/s"), ("stream-fork-offset", "-1"), ("stream-fork-sub-offset", "99999999999999999999")], "", 400, "invalid_fork"),
+        (
+            "PUT",
+            "f",
+            &[from("/v1/stream/s"), ("stream-fork-offset", "-1"), ("stream-fork-sub-offset", "+1")],
+            "",
+            400,
+            "invalid_fork",
+        ),
+        (
+            "PUT",
+            "f",
+            &[from("/v1/stream/s"), ("stream-fork-offset", "-1"), ("stream-fork-sub-offset", "4")],
+            "",
+            400,
+            "invalid_fork",
+        ),
+        (
+            "PUT",
+            "f",
+            &[from("/v1/stream/s"), ("stream-fork-offset", "-1"), ("stream-fork-sub-offset", "99999999999999999999")],
+            "",
+            400,
+            "invalid_fork",
+        ),
         ("PUT", "f", &[from("")], "", 400, "invalid_fork"),
         ("PUT", "f", &[from("/v1/stream/../s")], "", 400, "invalid_fork"),
         ("PUT", "f", &[from("/v1/stream/%zz")], "", 400, "invalid_fork"),
@@ -122,7 +159,14 @@ fn malformed_headers_of_an_append_are_named() {
         ("POST", "s", &[TEXT, ("content-encoding", "br")], "x", 415, "unsupported_content_encoding"),
         ("POST", "j", &[("content-type", "application/json")], "[1,", 400, "invalid_json"),
         ("POST", "j", &[("content-type", "application/json")], "[]", 400, "empty_json_array"),
-        ("POST", "j", &[("content-type", "application/json"), ("stream-closed", "true")], " [ ] ", 400, "empty_json_array"),
+        (
+            "POST",
+            "j",
+            &[("content-type", "application/json"), ("stream-closed", "true")],
+            " [ ] ",
+            400,
+            "empty_json_array",
+        ),
         ("POST", "none", &[TEXT], "x", 404, "stream_not_found"),
     ];
     check(&server, cases);
@@ -221,7 +265,9 @@ fn other_methods_are_told_which_ones_there_are() {
 #[test]
 fn host_must_be_one_plain_host() {
     let server = server_with_stream();
-    for hosts in ["", "host: a\r\nhost: b\r\n", "host: \r\n", "host: a/b\r\n", "host: a b\r\n", "host: <x>\r\n", "host: u@a\r\n"] {
+    for hosts in
+        ["", "host: a\r\nhost: b\r\n", "host: \r\n", "host: a/b\r\n", "host: a b\r\n", "host: <x>\r\n", "host: u@a\r\n"]
+    {
         let mut connection = server.connect();
         connection.write(format!("GET /v1/stream/s HTTP/1.1\r\n{hosts}\r\n").as_bytes());
         let response = connection.response();
@@ -271,7 +317,13 @@ fn what_is_not_http_is_refused_and_disconnected() {
         let mut connection = server.connect();
         connection.write(&bytes);
         let answer = connection.until_closed();
-        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4") || answer[3..].starts_with(b"\0\0") || answer[3] <= 9, "{answer:?}");
+        assert!(
+            answer.is_empty()
+                || answer.starts_with(b"HTTP/1.1 4")
+                || answer[3..].starts_with(b"\0\0")
+                || answer[3] <= 9,
+            "{answer:?}"
+        );
     }
     assert_eq!(server.get("s").text(), "abc");
 }

@@ -1,5 +1,7 @@
 //! What each operation answers.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 mod support;
 
 use support::{TestServer, stream};
@@ -46,11 +48,15 @@ fn a_producers_requests_are_told_apart() {
     let server = TestServer::start();
     server.put("s", "text/plain", "");
     let post = |epoch: &str, seq: &str| {
-        let headers = [("content-type", "text/plain"), ("producer-id", "p"), ("producer-epoch", epoch), ("producer-seq", seq)];
+        let headers =
+            [("content-type", "text/plain"), ("producer-id", "p"), ("producer-epoch", epoch), ("producer-seq", seq)];
         server.send("POST", &stream("s"), &headers, "x")
     };
     let accepted = post("1", "0");
-    assert_eq!((accepted.status, accepted.header("producer-epoch"), accepted.header("producer-seq")), (200, Some("1"), Some("0")));
+    assert_eq!(
+        (accepted.status, accepted.header("producer-epoch"), accepted.header("producer-seq")),
+        (200, Some("1"), Some("0"))
+    );
     assert_eq!(post("1", "1").status, 200);
     let duplicate = post("1", "0");
     assert_eq!((duplicate.status, duplicate.header("producer-seq")), (204, Some("1")));
@@ -73,7 +79,10 @@ fn a_closed_stream_takes_no_more_and_says_where_it_ends() {
     assert_eq!(server.close("s").status, 204);
     let refused = server.post("s", "text/html", "x");
     assert_eq!((refused.status, refused.code().as_str()), (409, "stream_closed"));
-    assert_eq!((refused.header("stream-closed"), refused.next_offset()), (Some("true"), "0000000000000000_0000000000000003"));
+    assert_eq!(
+        (refused.header("stream-closed"), refused.next_offset()),
+        (Some("true"), "0000000000000000_0000000000000003")
+    );
     let page = server.get("s");
     assert_eq!((page.text(), page.header("stream-closed")), ("abc", Some("true")));
     let end = server.get("s?offset=0000000000000000_0000000000000003");
@@ -183,7 +192,13 @@ fn caches_are_told_what_they_may_keep() {
 fn browsers_are_told_what_they_need_on_every_answer() {
     let server = TestServer::start();
     server.put("s", "text/plain", "abc");
-    for (method, target) in [("GET", "/v1/stream/s"), ("GET", "/v1/stream/none"), ("PATCH", "/v1/stream/s"), ("GET", "/x"), ("GET", "/healthz")] {
+    for (method, target) in [
+        ("GET", "/v1/stream/s"),
+        ("GET", "/v1/stream/none"),
+        ("PATCH", "/v1/stream/s"),
+        ("GET", "/x"),
+        ("GET", "/healthz"),
+    ] {
         let response = server.send(method, target, &[("origin", "https://app.example")], "");
         assert_eq!(response.header("access-control-allow-origin"), Some("*"), "{target}");
         assert_eq!(response.header("x-content-type-options"), Some("nosniff"), "{target}");
@@ -191,7 +206,12 @@ fn browsers_are_told_what_they_need_on_every_answer() {
         let exposed = response.header("access-control-expose-headers").unwrap();
         assert!(exposed.contains("stream-next-offset") && exposed.contains("etag"), "{exposed}");
     }
-    let preflight = server.send("OPTIONS", &stream("s"), &[("origin", "https://app.example"), ("access-control-request-method", "PUT")], "");
+    let preflight = server.send(
+        "OPTIONS",
+        &stream("s"),
+        &[("origin", "https://app.example"), ("access-control-request-method", "PUT")],
+        "",
+    );
     assert_eq!(preflight.status, 204);
     let allowed = preflight.header("access-control-allow-headers").unwrap();
     for name in ["producer-id", "stream-closed", "if-none-match", "authorization", "content-type"] {

@@ -1,8 +1,8 @@
 //! The figures as OpenMetrics text.
 
 use std::fmt::{self, Write as _};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use headwater_streams::StoreStats;
 use prometheus_client::collector::Collector;
@@ -57,7 +57,9 @@ fn answers(workers: &[Arc<WorkerMetrics>]) -> Vec<(Labels, u64)> {
     for operation in Operation::ALL {
         for (method_number, method) in METHODS.into_iter().enumerate() {
             for (class_number, class) in CLASSES.into_iter().enumerate() {
-                let of = |worker: &Arc<WorkerMetrics>| worker.answers[operation as usize][method_number][class_number].load(Relaxed);
+                let of = |worker: &Arc<WorkerMetrics>| {
+                    worker.answers[operation as usize][method_number][class_number].load(Relaxed)
+                };
                 let count: u64 = workers.iter().map(of).sum();
                 if count > 0 {
                     let labels = vec![("operation", operation.name()), ("method", method), ("status", class)];
@@ -136,7 +138,12 @@ impl Collector for Snapshot {
             .encode_descriptor("commit_operations", "Operations per group commit", None, MetricType::Histogram)?
             .encode_histogram::<NoLabelSet>(batches.sum, batches.count, &batches.buckets, None)?;
         encoder
-            .encode_descriptor("commit_sync", "From first write to durable", Some(&Unit::Seconds), MetricType::Histogram)?
+            .encode_descriptor(
+                "commit_sync",
+                "From first write to durable",
+                Some(&Unit::Seconds),
+                MetricType::Histogram,
+            )?
             .encode_histogram::<NoLabelSet>(sync.sum, sync.count, &sync.buckets, None)?;
         for (name, help, unit, value) in &self.counters {
             let mut one = encoder.encode_descriptor(name, help, unit.as_ref(), MetricType::Counter)?;

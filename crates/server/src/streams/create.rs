@@ -88,7 +88,10 @@ fn fork<S: Store>(edge: &Edge<S>, head: &Parts) -> Result<Option<ForkPoint>, Pro
         };
     };
     if sub_offset.is_some_and(|sub_offset| sub_offset > 0) && offset.is_none() {
-        return Err(Problem::new(Code::InvalidFork, "Stream-Fork-Sub-Offset counts from Stream-Fork-Offset, which is missing"));
+        return Err(Problem::new(
+            Code::InvalidFork,
+            "Stream-Fork-Sub-Offset counts from Stream-Fork-Offset, which is missing",
+        ));
     }
     let source = fork_source(edge, head, source)?;
     Ok(Some(ForkPoint { source, offset, sub_offset: sub_offset.unwrap_or(0) }))

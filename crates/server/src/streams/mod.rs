@@ -9,7 +9,7 @@ pub(crate) mod page_body;
 pub(crate) mod read;
 pub(crate) mod sse;
 
-use headwater_protocol::{ContentType, Cursor, CURSOR_JITTER_SECONDS_MAX, Lifetime};
+use headwater_protocol::{CURSOR_JITTER_SECONDS_MAX, ContentType, Cursor, Lifetime};
 use http::{HeaderMap, HeaderValue};
 
 use crate::response::{STREAM_EXPIRES_AT, STREAM_TTL};

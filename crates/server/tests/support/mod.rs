@@ -1,5 +1,6 @@
 //! A server on the memory store, and a client that sends exactly the bytes it is told to.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -29,7 +30,8 @@ impl TestServer {
 
     /// Starts a server whose configuration and engine limits `adjust` has changed.
     pub fn with(adjust: impl FnOnce(&mut ServerConfig, &mut EngineLimits)) -> Self {
-        let mut config = ServerConfig { listen: ([127, 0, 0, 1], 0).into(), workers: 2.try_into().ok(), ..Default::default() };
+        let mut config =
+            ServerConfig { listen: ([127, 0, 0, 1], 0).into(), workers: 2.try_into().ok(), ..Default::default() };
         let mut limits = EngineLimits::default();
         adjust(&mut config, &mut limits);
         let (stop, stopped) = oneshot::channel();
@@ -148,7 +150,13 @@ impl Connection {
         Self { socket, unread: Vec::new() }
     }
 
-    pub fn request(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Response {
+    pub fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Response {
         let body = body.as_ref();
         let mut head = format!("{method} {target} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in headers {
@@ -161,7 +169,9 @@ impl Connection {
     /// Sends bytes as they are. A server that has hung up is no failure: its answer may be there to read.
     pub fn write(&mut self, bytes: &[u8]) {
         match self.socket.write_all(bytes) {
-            Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => panic!("{error}"),
+            Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                panic!("{error}")
+            }
             _ => {}
         }
     }
@@ -183,7 +193,8 @@ impl Connection {
         let text = String::from_utf8(self.unread.drain(..end).collect()).unwrap();
         let mut lines = text.trim_end().split("\r\n");
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let header = |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
+        let header =
+            |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
         Response { status, headers: lines.filter_map(header).collect(), body: Vec::new() }
     }
 
@@ -241,7 +252,9 @@ impl Connection {
                 count > 0
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
-            Err(error) => panic!("no answer in time: {error}; read so far: {:?}", String::from_utf8_lossy(&self.unread)),
+            Err(error) => {
+                panic!("no answer in time: {error}; read so far: {:?}", String::from_utf8_lossy(&self.unread))
+            }
         }
     }
 }
