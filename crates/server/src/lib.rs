@@ -25,6 +25,7 @@ mod vitals;
 mod workers;
 
 pub mod limits;
+pub mod subscriptions;
 
 pub use config::{CorsOrigins, DEFAULT_PORT, InvalidConfig, PublicUrl, ServerConfig, StreamRoot};
 pub use limits::ServerLimits;
