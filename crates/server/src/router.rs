@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::IntoResponse;
-use headwater_protocol::{InvalidPath, ReadFrom, StreamPath, path_from_url};
+use headwater_protocol::{InvalidPath, RESERVED_SEGMENT, ReadFrom, StreamPath, path_from_url};
 use headwater_streams::{Engine, Store};
 use http::request::Parts;
 use http::{Method, Request};
@@ -76,6 +76,10 @@ fn target<S: Store>(edge: &Edge<S>, head: &Parts) -> Result<Target, Problem> {
     authority(head)?;
     let Some(relative) = edge.config.root.strip(path) else { return Ok(Target::Control) };
     if edge.config.root.as_str().is_empty() && health::is_route(path) {
+        return Ok(Target::Control);
+    }
+    // What follows a reserved prefix need not be a stream's path: the control routes check what they take.
+    if relative.split('/').next() == Some(RESERVED_SEGMENT) {
         return Ok(Target::Control);
     }
     match path_from_url(relative) {

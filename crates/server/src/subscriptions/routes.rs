@@ -38,6 +38,7 @@ pub(super) fn router(api: Arc<Api>) -> axum::Router {
         .route(&format!("{one}/ack"), post(ack))
         .route(&format!("{one}/release"), post(release))
         .route(&control, any(nothing_here))
+        .route(&format!("{control}/"), any(nothing_here))
         .route(&format!("{control}/{{*rest}}"), any(nothing_here))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(api)
