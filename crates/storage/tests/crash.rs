@@ -75,7 +75,7 @@ macro_rules! crashes {
     ($($name:ident: $seed:expr, $crash:expr;)*) => {
         $(#[test]
         fn $name() {
-            crash_again_and_again($seed, $crash, 1_700);
+            crash_again_and_again($seed, $crash, 1_900);
         })*
     };
 }

@@ -12,8 +12,8 @@ use rand::rngs::StdRng;
 
 use super::model::{Model, ModelStream};
 
-const STREAMS_MAX: usize = 10;
-const STREAM_BYTES_MAX: u64 = 40_000;
+const STREAMS_MAX: usize = 7;
+const STREAM_BYTES_MAX: u64 = 15_000;
 
 /// A transaction that a store holding `model` must take. `next_id` gives ids for new streams.
 pub fn transaction(random: &mut StdRng, model: &Model, next_id: &mut impl FnMut() -> StreamId) -> Transaction {
