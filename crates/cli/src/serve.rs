@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use headwater_server::subscriptions::Subscriptions;
 use headwater_server::{BindError, Metrics, Server};
 use headwater_storage::{EmbeddedStore, OpenError};
 use headwater_streams::memory::MemoryStore;
@@ -85,6 +86,9 @@ async fn run<S: Store>(store: S, config: &Config, found: Found) -> Result<(), Fa
             return Err(unbound(&error));
         }
     };
+    let options = config.subscriptions();
+    let subscriptions = Subscriptions::start(engine.clone(), &config.server(), server.local_addr(), options).await;
+    let server = server.mount(subscriptions.router());
     banner(server.local_addr(), config, found).announce(logging::form(config));
     let ended = server
         .run(async move {
@@ -93,6 +97,8 @@ async fn run<S: Store>(store: S, config: &Config, found: Found) -> Result<(), Fa
             tokio::spawn(signals.exit_on_next());
         })
         .await;
+    // ORDER: nobody is woken any more before the streams that would wake them close.
+    subscriptions.shutdown().await;
     close(&engine).await?;
     tracing::info!("stopped");
     ended.map_err(|error| Failure::Other(format!("the server failed: {error}")))

@@ -4,6 +4,7 @@
 
 use std::num::NonZeroUsize;
 
+use headwater_server::subscriptions::{LocalWebhooks, SubscriptionOptions};
 use headwater_server::{ServerConfig, ServerLimits};
 use headwater_storage::{StoreLimits, StoreOptions};
 use headwater_streams::Durability;
@@ -48,7 +49,13 @@ impl Config {
     }
 
     /// What subscriptions take.
-    pub(crate) fn subscription_limits(&self) -> SubscriptionLimits {
+    pub(crate) fn subscriptions(&self) -> SubscriptionOptions {
+        let local_webhooks =
+            if self.is_on("webhook-allow-localhost") { LocalWebhooks::Allowed } else { LocalWebhooks::Refused };
+        SubscriptionOptions { local_webhooks, limits: self.subscription_limits() }
+    }
+
+    fn subscription_limits(&self) -> SubscriptionLimits {
         SubscriptionLimits {
             subscriptions_max: self.count("subscriptions-max"),
             links_per_subscription_max: self.count("links-per-subscription-max"),
