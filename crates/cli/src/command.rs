@@ -89,18 +89,13 @@ fn flag(setting: &'static Setting) -> Arg {
         setting.kind.accepted(),
         setting.variable()
     );
-    let flag = Arg::new(*key)
+    Arg::new(*key)
         .long(*key)
         .value_name(*placeholder)
         .help(shown)
         .long_help(explained)
         .help_heading(setting.group.title())
-        .action(if setting.kind.is_list() { ArgAction::Append } else { ArgAction::Set });
-    if setting.kind.is_switch() {
-        flag.num_args(0..=1).default_missing_value("true").require_equals(true)
-    } else {
-        flag
-    }
+        .action(if setting.kind.is_list() { ArgAction::Append } else { ArgAction::Set })
 }
 
 fn verify() -> Command {

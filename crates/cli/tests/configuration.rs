@@ -31,11 +31,11 @@ fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
 #[test]
 fn the_file_can_be_named_by_the_environment() {
     let dir = tempfile::tempdir().unwrap();
-    let file = file(&dir, "connections-max = 7\nwebhook-allow-localhost = true\n");
+    let file = file(&dir, "connections-max = 7\nlocal-webhooks = \"allow\"\n");
     let output = run(headwater().arg("check-config").env("HEADWATER_CONFIG", &file));
     let shown = stdout(&output);
     assert!(shown.contains("connections-max = 7  # from file"), "{shown}");
-    assert!(shown.contains("webhook-allow-localhost = true  # from file"), "{shown}");
+    assert!(shown.contains("local-webhooks = \"allow\"  # from file"), "{shown}");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn what_check_config_prints_is_a_configuration_that_means_the_same() {
         "--long-poll-timeout=1500ms",
         "--body-max=1025",
         "--log-level=info,headwater_server=debug",
-        "--webhook-allow-localhost",
+        "--local-webhooks=refuse",
         "--data-dir=/tmp/a \"b\" ü",
     ];
     let first = stdout(&run(headwater().arg("check-config").args(flags)));

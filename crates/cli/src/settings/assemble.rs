@@ -50,8 +50,12 @@ impl Config {
 
     /// What subscriptions take.
     pub(crate) fn subscriptions(&self) -> SubscriptionOptions {
-        let local_webhooks =
-            if self.is_on("webhook-allow-localhost") { LocalWebhooks::Allowed } else { LocalWebhooks::Refused };
+        // A server that only this machine can reach is somebody's development server.
+        let allowed = match self.text("local-webhooks") {
+            "auto" => self.address("listen").ip().is_loopback(),
+            chosen => chosen == "allow",
+        };
+        let local_webhooks = if allowed { LocalWebhooks::Allowed } else { LocalWebhooks::Refused };
         SubscriptionOptions { local_webhooks, limits: self.subscription_limits() }
     }
 

@@ -127,13 +127,6 @@ impl Config {
         }
     }
 
-    pub(crate) fn is_on(&self, key: &str) -> bool {
-        match &self.entry(key).value {
-            Value::Switch(on) => *on,
-            other => panic!("{key} is {other:?}, not a switch"),
-        }
-    }
-
     pub(crate) fn duration(&self, key: &str) -> Duration {
         match &self.entry(key).value {
             Value::Duration(duration) => *duration,

@@ -36,7 +36,6 @@ fn toml_value(value: &Value) -> Option<toml::Value> {
         Value::Text(text) => text.clone(),
         Value::Duration(duration) => duration_text(*duration),
         Value::Size(bytes) => size_text(*bytes),
-        Value::Switch(on) => return Some(toml::Value::Boolean(*on)),
         Value::Count(count) => return Some(toml::Value::Integer(i64::try_from(*count).unwrap_or(i64::MAX))),
         Value::Origins(origins) => {
             return Some(origins.iter().cloned().map(toml::Value::String).collect::<Vec<_>>().into());

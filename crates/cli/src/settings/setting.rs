@@ -72,7 +72,7 @@ impl Setting {
 
     fn example_in_file(&self) -> String {
         match self.kind {
-            Kind::Count { .. } | Kind::Cores { .. } | Kind::Switch => self.example.to_owned(),
+            Kind::Count { .. } | Kind::Cores { .. } => self.example.to_owned(),
             Kind::Origins => format!("[{:?}]", self.example),
             _ => format!("{:?}", self.example),
         }

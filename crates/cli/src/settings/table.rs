@@ -152,13 +152,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
         example: "1s",
     },
     Setting {
-        key: "webhook-allow-localhost",
+        key: "local-webhooks",
         group: Group::Protocol,
-        placeholder: "BOOL",
-        kind: Kind::Switch,
-        default: "false",
-        help: "Allow webhook subscriptions to call http://localhost and 127.0.0.x; for development.",
-        example: "true",
+        placeholder: "WHETHER",
+        kind: Kind::Choice(&["auto", "allow", "refuse"]),
+        default: "auto",
+        help: "Whether webhooks may call http://localhost and 127.0.0.x; auto: only while --listen is a loopback address.",
+        example: "refuse",
     },
     // Limits
     Setting {

@@ -20,7 +20,6 @@ pub(crate) enum Kind {
     Url,
     Origins,
     Filter,
-    Switch,
     Choice(&'static [&'static str]),
     /// Inclusive bounds in milliseconds.
     Duration {
@@ -50,7 +49,6 @@ pub(crate) enum Value {
     Directory(PathBuf),
     Text(String),
     Origins(Vec<String>),
-    Switch(bool),
     Duration(Duration),
     Size(u64),
     Count(u64),
@@ -72,7 +70,6 @@ impl Kind {
             Self::Url if text.is_empty() => Some(Value::Unset),
             Self::Url => text.parse().ok().map(|url: PublicUrl| Value::Text(url.to_string())),
             Self::Filter => EnvFilter::try_new(text).ok().map(|_| Value::Text(text.clone())),
-            Self::Switch => text.parse().ok().map(Value::Switch),
             Self::Choice(choices) => choices.contains(&text.as_str()).then(|| Value::Text(text.clone())),
             Self::Duration { min_ms, max_ms } => {
                 let parsed = humantime::parse_duration(text).ok()?;
@@ -106,7 +103,6 @@ impl Kind {
             Self::Filter => {
                 "off, error, warn, info, debug or trace, or a list of target=level separated by commas".into()
             }
-            Self::Switch => "true or false".into(),
             Self::Choice(choices) => choices.join(" or "),
             Self::Duration { min_ms, max_ms } => {
                 let [min, max] = [min_ms, max_ms].map(|ms| duration_text(Duration::from_millis(ms)));
@@ -118,11 +114,6 @@ impl Kind {
             Self::Count { min, max } => format!("a whole number from {min} to {max}"),
             Self::Cores { max } => format!("auto (one for each core) or a whole number from 1 to {max}"),
         }
-    }
-
-    /// Whether the flag may stand without a value, which then means true.
-    pub(crate) fn is_switch(self) -> bool {
-        matches!(self, Self::Switch)
     }
 
     /// Whether the option may be given several times.
