@@ -29,17 +29,36 @@ pub(crate) enum BodyError {
     Unreadable(#[source] hyper::Error),
 }
 
-/// Reads the whole body.
+/// Reads the whole body. One that came with its head, as most do, is copied once and arms no timer.
 pub(crate) async fn collect(mut body: Incoming, limits: &ServerLimits) -> Result<Bytes, BodyError> {
     let limit = limits.body_bytes_max;
-    let announced = body.size_hint().lower();
-    if announced > limit as u64 {
+    if body.size_hint().lower() > limit as u64 {
         return Err(BodyError::TooLarge { limit });
     }
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    let mut taken = BytesMut::with_capacity((announced as usize).min(RESERVED_BYTES_MAX));
+    let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
+    let taken = match first {
+        Poll::Ready(Some(frame)) => frame.map_err(BodyError::Unreadable)?.into_data().unwrap_or_default(),
+        Poll::Ready(None) => return Ok(Bytes::new()),
+        Poll::Pending => Bytes::new(),
+    };
+    if taken.len() > limit {
+        return Err(BodyError::TooLarge { limit });
+    }
+    if body.is_end_stream() {
+        return Ok(Bytes::copy_from_slice(&taken));
+    }
+    Box::pin(collect_rest(body, taken, limits)).await
+}
+
+async fn collect_rest(mut body: Incoming, first: Bytes, limits: &ServerLimits) -> Result<Bytes, BodyError> {
+    let limit = limits.body_bytes_max;
+    let announced = first.len() + body.size_hint().lower() as usize;
+    let mut taken = BytesMut::with_capacity(announced.min(RESERVED_BYTES_MAX));
+    taken.extend_from_slice(&first);
+    drop(first);
     let mut deadline = None;
     while let Some(frame) = next_frame(&mut body, &mut deadline, taken.len(), limits).await? {
         let Ok(data) = frame.into_data() else { continue };

@@ -139,7 +139,7 @@ impl<S: Store> Service<Request<Incoming>> for RequestService<S> {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let edge = self.edge.clone();
         let in_flight = self.vitals.begin();
-        Box::pin(async move { Ok(edge.answer(request, in_flight).await) })
+        Box::pin(edge.answer(request, in_flight))
     }
 }
 
@@ -173,5 +173,21 @@ impl<F: Future<Output = ()>> Future for StreamTask<F> {
             self.stop = None;
         }
         self.stream.as_mut().poll(cx)
+    }
+}
+#[cfg(test)]
+mod tests {
+    use headwater_streams::memory::MemoryStore;
+
+    use super::*;
+
+    fn future_size<F>(_: impl Fn(Arc<Edge<MemoryStore>>, Request<Incoming>, crate::vitals::InFlight) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Each request allocates its future, so its size decides how fast that is.
+    #[test]
+    fn a_requests_future_fits_in_a_kilobyte() {
+        assert!(future_size(Edge::answer) <= 1024, "{} bytes", future_size(Edge::answer));
     }
 }

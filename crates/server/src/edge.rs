@@ -1,5 +1,6 @@
 //! What a worker answers requests with: route, answer or refuse, mark, count.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
@@ -9,8 +10,7 @@ use headwater_protocol::{RESERVED_SEGMENT, StreamPath};
 use headwater_streams::{Engine, Store};
 use http::header::{CACHE_CONTROL, HOST};
 use http::request::Parts;
-use http::uri::Authority;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::config::ServerConfig;
@@ -56,27 +56,37 @@ impl<S: Store> Edge<S> {
     }
 
     /// Answers one request.
-    pub(crate) async fn answer(
-        self: &Arc<Self>,
+    ///
+    /// A block, not an `async fn`: what a block captures it uses in place, where a function would keep a second copy of
+    /// the head in every connection.
+    pub(crate) fn answer(
+        self: Arc<Self>,
         request: Request<Incoming>,
         in_flight: InFlight,
-    ) -> Response<EdgeBody<S>> {
-        let started = Instant::now();
+    ) -> impl Future<Output = Result<Response<EdgeBody<S>>, Infallible>> + Send {
         let (head, body) = request.into_parts();
-        let asker = self.cors.asker(&head.headers);
-        let (operation, outcome) = router::route(self, &head, body).await;
-        let mut response = match outcome {
-            Ok(answer) => answer,
-            Err(problem) => refuse(problem, &head, operation, &in_flight),
-        };
-        self.cors.mark(asker, response.headers_mut());
-        if let Some(id) = head.headers.get(&X_REQUEST_ID).filter(|id| id.len() <= REQUEST_ID_BYTES_MAX) {
-            response.headers_mut().entry(X_REQUEST_ID).or_insert_with(|| id.clone());
+        async move {
+            let started = Instant::now();
+            let (operation, outcome) = router::route(&self, &head, body).await;
+            let mut response = match outcome {
+                Ok(answer) => answer,
+                Err(problem) => refuse(problem, &head, operation, &in_flight),
+            };
+            self.mark(&head, response.headers_mut());
+            let (status, elapsed) = (response.status(), started.elapsed());
+            self.metrics.answered(operation, &head.method, status, elapsed);
+            let path = head.uri.path();
+            tracing::debug!(method = %head.method, path, status = status.as_u16(), ?elapsed, "answered");
+            Ok(response.map(|content| content.in_flight(in_flight)))
         }
-        let elapsed = started.elapsed();
-        self.metrics.answered(operation, &head.method, response.status(), elapsed);
-        tracing::debug!(method = %head.method, path = head.uri.path(), status = response.status().as_u16(), ?elapsed, "answered");
-        response.map(|content| content.in_flight(in_flight))
+    }
+
+    /// Adds what every answer carries.
+    fn mark(&self, head: &Parts, headers: &mut HeaderMap) {
+        self.cors.mark(self.cors.asker(&head.headers), headers);
+        if let Some(id) = head.headers.get(&X_REQUEST_ID).filter(|id| id.len() <= REQUEST_ID_BYTES_MAX) {
+            headers.entry(X_REQUEST_ID).or_insert_with(|| id.clone());
+        }
     }
 
     /// The answer to a preflight, and to any other OPTIONS.
@@ -92,8 +102,8 @@ impl<S: Store> Edge<S> {
         if let Some(url) = &self.config.public_url {
             return Ok(url.as_str().to_owned());
         }
-        match authority(head)? {
-            Some(authority) => Ok(format!("http://{authority}")),
+        match host(head)? {
+            Some(host) => Ok(format!("http://{host}")),
             None => Ok(format!("http://{}", self.config.listen)),
         }
     }
@@ -107,17 +117,17 @@ impl<S: Store> Edge<S> {
 
 /// The host the request is for: of the URL when it is whole, else of the only `Host`; HTTP/1.1 must send it
 /// (RFC 9112 section 3.2).
-pub(crate) fn authority(head: &Parts) -> Result<Option<Authority>, Problem> {
+pub(crate) fn host(head: &Parts) -> Result<Option<&str>, Problem> {
     let refused = |why: &'static str| Problem::new(Code::InvalidHost, why);
     let host = request::single(&head.headers, HOST.as_str()).map_err(|_| refused("Host was sent more than once"))?;
     if let Some(authority) = head.uri.authority() {
-        return Ok(Some(authority.clone()));
+        return Ok(Some(authority.as_str()));
     }
     match host {
-        Some(host) if is_plain_host(host) => Authority::try_from(host.as_bytes())
-            .map(Some)
-            .map_err(|_| refused("Host is not a host with an optional port")),
-        Some(_) => Err(refused("Host is not a host with an optional port")),
+        Some(host) => match host.to_str() {
+            Ok(text) if is_plain_host(host) => Ok(Some(text)),
+            _ => Err(refused("Host is not a host with an optional port")),
+        },
         None if head.version == Version::HTTP_11 => Err(refused("an HTTP/1.1 request needs a Host")),
         None => Ok(None),
     }

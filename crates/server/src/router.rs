@@ -10,7 +10,7 @@ use http::{Method, Request};
 use hyper::body::Incoming;
 use tower::ServiceExt as _;
 
-use crate::edge::{Edge, authority};
+use crate::edge::{Edge, host};
 use crate::metrics::Metrics;
 use crate::operation::Operation;
 use crate::problem::{Code, Problem, STREAM_METHODS};
@@ -55,7 +55,8 @@ pub(crate) async fn route<S: Store>(edge: &Arc<Edge<S>>, head: &Parts, body: Inc
         Target::Stream(path) => path,
         Target::Control => return (Operation::Control, Box::pin(call_control(edge, head, body)).await),
     };
-    // Appends and reads are inlined, the rest is boxed: a connection's task is as large as its largest request.
+    // Appends are inlined, the rest is boxed: every request's future is as large as the largest one in it, and one
+    // kilobyte is what the allocator hands out quickly.
     match head.method {
         Method::POST => (Operation::Append, append::append(edge, path, head, body).await),
         Method::GET => get(edge, &path, head).await,
@@ -73,7 +74,7 @@ fn target<S: Store>(edge: &Edge<S>, head: &Parts) -> Result<Target, Problem> {
     if bytes > limit {
         return Err(Problem::new(Code::UrlTooLong, format!("the URL has {bytes} bytes; the limit is {limit}")));
     }
-    authority(head)?;
+    host(head)?;
     let Some(relative) = edge.config.root.strip(path) else { return Ok(Target::Control) };
     if edge.config.root.as_str().is_empty() && health::is_route(path) {
         return Ok(Target::Control);
@@ -98,7 +99,7 @@ async fn get<S: Store>(edge: &Arc<Edge<S>>, path: &StreamPath, head: &Parts) -> 
     let from = query.offset.unwrap_or(ReadFrom::Start);
     let echoed = query.cursor.as_deref();
     match query.live {
-        Live::No => (Operation::Read, read::read(edge, path, from, &head.headers).await),
+        Live::No => (Operation::Read, Box::pin(read::read(edge, path, from, &head.headers)).await),
         Live::LongPoll => {
             (Operation::LongPoll, Box::pin(long_poll::long_poll(edge, path, from, echoed, &head.headers)).await)
         }
