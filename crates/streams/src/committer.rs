@@ -18,7 +18,7 @@ use crate::change::Change;
 use crate::decide::{Verdict, decide_append};
 use crate::engine::Inner;
 use crate::head::Head;
-use crate::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, GATHER_OPERATIONS_MAX, GATHER_OPERATIONS_MIN};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX};
 use crate::live::{Chunk, Live, Presence};
 use crate::mailbox::Round;
 use crate::operation::{Append, AppendError, Appended, EngineError};
@@ -32,8 +32,6 @@ pub(crate) struct Committer<S: Store> {
     queue: Receiver<Submission>,
     cache: TailCache,
     next_batch: u64,
-    /// Operations in the last batch.
-    last_operations: usize,
     /// The failure of the commit after which heads here may be ahead of the store: nothing is decided on them any more.
     failed: Option<StoreError>,
 }
@@ -48,13 +46,12 @@ pub(crate) struct Slot {
 impl<S: Store> Committer<S> {
     pub(crate) fn new(inner: Arc<Inner<S>>, queue: Receiver<Submission>) -> Self {
         let cache = TailCache::new(inner.limits.tail_cache_bytes_max);
-        Self { inner, slots: HashMap::default(), queue, cache, next_batch: 0, last_operations: 0, failed: None }
+        Self { inner, slots: HashMap::default(), queue, cache, next_batch: 0, failed: None }
     }
 
     /// Runs until it is told to stop or every handle of the engine is gone.
     pub(crate) async fn run(mut self) {
         while let Ok(first) = self.queue.recv() {
-            self.gather();
             let (work, stop) = self.drain(first);
             self.process(work).await;
             if let Some(reply) = stop {
@@ -64,19 +61,6 @@ impl<S: Store> Committer<S> {
                 }
                 return;
             }
-        }
-    }
-
-    /// Under load, lets a batch fill up a little before it is taken.
-    ///
-    /// A durable write costs the same processor time for ten requests as for fifty. When the last batch shows that many
-    /// writers are at work and few of them have queued again, waiting a fraction of a write's duration saves more time
-    /// than it costs; a lone writer never waits.
-    fn gather(&self) {
-        let many = self.last_operations >= GATHER_OPERATIONS_MIN;
-        let few_again = self.queue.len() + 1 < self.last_operations.min(GATHER_OPERATIONS_MAX);
-        if many && few_again && !self.inner.limits.gather_window.is_zero() {
-            std::thread::sleep(self.inner.limits.gather_window);
         }
     }
 
@@ -113,7 +97,6 @@ impl<S: Store> Committer<S> {
             tracing::error!(%cause, "loading streams failed");
             return work.into_iter().for_each(|submission| submission.refuse(cause.clone()));
         }
-        self.last_operations = work.len();
         let now_ms = self.inner.clock.now_ms();
         let mut batch = Batch::new(self.inner.activity.is_watched());
         for submission in work {

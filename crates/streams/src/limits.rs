@@ -8,10 +8,6 @@ pub const STORE_READ_BYTES_MAX: usize = 256 * 1024;
 pub const BATCH_OPERATIONS_MAX: usize = 4096;
 /// Payload bytes after which the committer stops draining its queue into a batch.
 pub const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Operations the last batch must have had for the next one to be given time to fill.
-pub const GATHER_OPERATIONS_MIN: usize = 8;
-/// Operations from which on a batch is taken at once.
-pub const GATHER_OPERATIONS_MAX: usize = 64;
 /// Damaged ranges remembered per active stream, so that pages end before them.
 pub const DAMAGED_RANGES_MAX: usize = 64;
 /// Bytes of several small commits joined into one batch for a live reader that lags.
@@ -35,8 +31,6 @@ pub struct EngineLimits {
     pub queue_operations_max: usize,
     /// Payload bytes waiting for the committer; more are refused as overload.
     pub queue_bytes_max: usize,
-    /// How long a batch may fill up under load before it is written; zero never waits.
-    pub gather_window: Duration,
     /// Bytes of recent appends kept in memory for readers, over all streams.
     pub tail_cache_bytes_max: usize,
     /// Streams whose heads stay in memory when nobody uses them.
@@ -60,7 +54,6 @@ impl Default for EngineLimits {
         Self {
             queue_operations_max: 16 * 1024,
             queue_bytes_max: 256 * 1024 * 1024,
-            gather_window: Duration::from_micros(100),
             tail_cache_bytes_max: 64 * 1024 * 1024,
             active_streams_max: 256 * 1024,
             producers_per_stream_max: 10_000,
