@@ -14,6 +14,11 @@ pub const TRANSACTION_OVERHEAD_BYTES: usize = 512;
 pub const READ_GAP_BYTES_MAX: u64 = 16 * 1024;
 /// Bytes of one read from a segment.
 pub const READ_SPAN_BYTES_MAX: u64 = 1024 * 1024;
+/// While a search of a segment looks for records where none may be, so many times the segment's length may go to
+/// checking those of more than [`SEARCH_META_BYTES_FREE`].
+pub const SEARCH_FACTOR: usize = 16;
+/// Bytes of meta that a search checks at any place that looks like a record.
+pub const SEARCH_META_BYTES_FREE: usize = 1024;
 /// Stream ids leased from the catalog at a time.
 pub const ID_LEASE: u64 = 64 * 1024;
 /// While checkpoints fail, so many times the replay bound is taken before commits are refused.

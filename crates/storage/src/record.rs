@@ -21,7 +21,7 @@ use bytes::Bytes;
 use headwater_protocol::StreamPath;
 use headwater_streams::{AppendDelta, Change, DocumentKey, Head, StreamId, Version};
 
-pub(crate) use decode::{Decoder, RawRecord, parse};
+pub(crate) use decode::{Decoder, RawRecord, meta_at, parse};
 pub(crate) use encode::{Place, encode_changes, encode_record, framed_len, record_bytes_max};
 
 use crate::limits::CHUNK_BYTES;
@@ -35,7 +35,7 @@ pub(crate) const CHUNK_CRC_BYTES: usize = 4;
 /// Each write to a segment starts at a multiple of this, so that a search for records after damage can leap.
 pub(crate) const WRITE_ALIGNMENT: u64 = 8;
 /// The one kind of record so far; it says how meta and payload are to be read.
-const KIND_TRANSACTION: u8 = 0xd1;
+pub(crate) const KIND_TRANSACTION: u8 = 0xd1;
 
 /// Where the journal holds a payload: `position` is that of the first chunk's checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

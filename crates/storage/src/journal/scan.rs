@@ -6,7 +6,8 @@
 
 use std::ops::Range;
 
-use crate::record::{Decoder, Logged, RawRecord, SEGMENT_HEADER_BYTES, SegmentBytes, WRITE_ALIGNMENT, parse};
+use crate::limits::{SEARCH_FACTOR, SEARCH_META_BYTES_FREE};
+use crate::record::{Decoder, Logged, RawRecord, SEGMENT_HEADER_BYTES, SegmentBytes, WRITE_ALIGNMENT, meta_at, parse};
 
 /// What is known of a segment besides its bytes.
 #[derive(Debug, Clone, Copy)]
@@ -38,32 +39,44 @@ pub(crate) fn scan(
 ) -> usize {
     let mut decoder = Decoder::default();
     let mut changes = Vec::new();
+    let mut search = Search::new(segment);
     let mut at = SEGMENT_HEADER_BYTES;
     while known.end != Some(at) {
         let record = record_at(segment, at, *epoch).filter(|record| decoder.changes(record, &mut changes).is_some());
         if let Some(record) = record {
             let is_covered = record.position < known.covered_to;
             let damaged_payload = if is_covered { None } else { record.damaged_payload(&changes) };
-            if damaged_payload.is_some() && durable_beyond(segment, known, record.position, record.epoch).is_none() {
+            if damaged_payload.is_some() && search.durable_beyond(known, record.position, record.epoch).is_none() {
                 break;
             }
             *epoch = record.epoch;
             at = record.end;
             visit(Found::Record { record: &record, changes: &mut changes, damaged_payload });
-        } else if let Some(limit) = durable_beyond(segment, known, at, *epoch) {
-            let next = resume(segment, at + 1, limit, *epoch);
+        } else if let Some(limit) = search.durable_beyond(known, at, *epoch) {
+            let next = search.resume(at + 1, limit, *epoch);
             visit(Found::Damage(at..next));
             at = next;
         } else {
+            if let Some(end) = known.durable_beyond(at) {
+                // The file ends before what it once held.
+                visit(Found::Damage(at..end));
+            }
             break;
         }
     }
     at
 }
 
+impl Known {
+    /// Up to where the segment was durable once, when that is after `at`.
+    fn durable_beyond(&self, at: usize) -> Option<usize> {
+        self.end.filter(|&end| end > at).or(Some(self.durable_to).filter(|&durable| durable > at))
+    }
+}
+
 /// Whether a later write in the segment proves that it has held more than the bytes before `at`.
 pub(crate) fn holds_more_than(segment: &SegmentBytes<'_>, at: usize, epoch: u32) -> bool {
-    proof_after(segment, at, epoch).is_some()
+    Search::new(segment).proof_after(at, epoch).is_some()
 }
 
 /// The record at `at`, where the one before ends, or at the next place a write can start.
@@ -73,25 +86,44 @@ fn record_at<'a>(segment: &SegmentBytes<'a>, at: usize, epoch: u32) -> Option<Ra
     record.filter(|record| record.epoch >= epoch)
 }
 
-/// Some place after `at` up to which the segment was durable once; `None` when nothing proves that `at` was.
-fn durable_beyond(segment: &SegmentBytes<'_>, known: Known, at: usize, epoch: u32) -> Option<usize> {
-    let told = known.end.filter(|&end| end > at).or(Some(known.durable_to).filter(|&durable| durable > at));
-    told.map(|told| told.min(segment.bytes.len())).filter(|&told| told > at).or_else(|| proof_after(segment, at, epoch))
+/// Looks for records where none may be. What it spends on checksums is bounded: clients can send payloads in which
+/// every few bytes look like the header of a large record. Once the budget is used up, only records of little meta are
+/// found.
+struct Search<'s, 'a> {
+    segment: &'s SegmentBytes<'a>,
+    budget: usize,
 }
 
-/// The first write after the one that `at` belongs to: it was sent when everything before it was durable.
-fn proof_after(segment: &SegmentBytes<'_>, at: usize, epoch: u32) -> Option<usize> {
-    let step = WRITE_ALIGNMENT as usize;
-    // What a write left behind when it was torn says that everything before it was durable, not that it was.
-    let own_write = at.next_multiple_of(step);
-    let starts = (own_write + step..segment.bytes.len()).step_by(step);
-    starts.into_iter().find(|&start| {
-        parse(segment, start).is_some_and(|record| record.epoch >= epoch && record.durable_to > own_write)
-    })
-}
+impl<'s, 'a> Search<'s, 'a> {
+    fn new(segment: &'s SegmentBytes<'a>) -> Self {
+        Self { segment, budget: segment.bytes.len().saturating_mul(SEARCH_FACTOR) }
+    }
 
-/// The first record at or after `from` and not after `limit`; `limit` when there is none.
-fn resume(segment: &SegmentBytes<'_>, from: usize, limit: usize, epoch: u32) -> usize {
-    let holds = |at: &usize| parse(segment, *at).is_some_and(|record| record.epoch >= epoch);
-    (from..limit).find(holds).unwrap_or(limit)
+    /// Some place after `at` up to which the segment was durable once; `None` when nothing proves that `at` was.
+    fn durable_beyond(&mut self, known: Known, at: usize, epoch: u32) -> Option<usize> {
+        let told = known.durable_beyond(at).map(|told| told.min(self.segment.bytes.len()));
+        told.filter(|&told| told > at).or_else(|| self.proof_after(at, epoch))
+    }
+
+    /// The first write after the one that `at` belongs to: it was sent when everything before it was durable.
+    fn proof_after(&mut self, at: usize, epoch: u32) -> Option<usize> {
+        let step = WRITE_ALIGNMENT as usize;
+        // What a write left behind when it was torn says that everything before it was durable, not that it was.
+        let own_write = at.next_multiple_of(step);
+        let mut starts = (own_write + step..self.segment.bytes.len()).step_by(step);
+        starts.find(|&start| self.record(start, epoch).is_some_and(|record| record.durable_to > own_write))
+    }
+
+    /// The first record at or after `from` and not after `limit`; `limit` when there is none.
+    fn resume(&mut self, from: usize, limit: usize, epoch: u32) -> usize {
+        (from..limit).find(|&at| self.record(at, epoch).is_some()).unwrap_or(limit)
+    }
+
+    fn record(&mut self, at: usize, epoch: u32) -> Option<RawRecord<'a>> {
+        let meta_len = meta_at(self.segment, at)?.len();
+        if meta_len > SEARCH_META_BYTES_FREE {
+            self.budget = self.budget.checked_sub(meta_len)?;
+        }
+        parse(self.segment, at).filter(|record| record.epoch >= epoch)
+    }
 }

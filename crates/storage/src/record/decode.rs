@@ -41,19 +41,10 @@ pub(crate) struct RawRecord<'a> {
 /// Reads the record at `position` of a segment whose bytes are `bytes`; `None` when there is none that holds.
 pub(crate) fn parse<'a>(segment: &SegmentBytes<'a>, position: usize) -> Option<RawRecord<'a>> {
     let bytes = segment.bytes;
-    let header = bytes.get(position..position + RECORD_HEADER_BYTES)?;
-    if header[7] != KIND_TRANSACTION {
-        return None;
-    }
-    let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    let meta_len = (number(4) & 0x00ff_ffff) as usize;
-    let meta_start = position + RECORD_HEADER_BYTES;
-    let payload_start = meta_start + meta_len;
-    let end = payload_start.checked_add(number(8) as usize)?;
-    if meta_len > TRANSACTION_META_BYTES_MAX || end > bytes.len() {
-        return None;
-    }
-    if crc32c::crc32c_append(segment.seed, &bytes[position + 4..payload_start]) != number(0) {
+    let Range { start: meta_start, end: payload_start } = meta_at(segment, position)?;
+    let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+    let end = payload_start + number(position + 8) as usize;
+    if crc32c::crc32c_append(segment.seed, &bytes[position + 4..payload_start]) != number(position) {
         return None;
     }
     let mut changes = &bytes[meta_start..payload_start];
@@ -66,6 +57,21 @@ pub(crate) fn parse<'a>(segment: &SegmentBytes<'a>, position: usize) -> Option<R
     };
     let payload = &bytes[payload_start..end];
     Some(RawRecord { position, end, epoch, durable_to, previous_end, segment: *segment, changes, payload })
+}
+
+/// Where the meta of a record at `position` would be: what [`parse`] has to check. `None` when no record is there at
+/// first sight.
+pub(crate) fn meta_at(segment: &SegmentBytes<'_>, position: usize) -> Option<Range<usize>> {
+    let header = segment.bytes.get(position..position + RECORD_HEADER_BYTES)?;
+    if header[7] != KIND_TRANSACTION {
+        return None;
+    }
+    let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
+    let meta_len = number(4) & 0x00ff_ffff;
+    let meta_start = position + RECORD_HEADER_BYTES;
+    let end = (meta_start + meta_len).checked_add(number(8))?;
+    let fits = meta_len <= TRANSACTION_META_BYTES_MAX && end <= segment.bytes.len();
+    fits.then_some(meta_start..meta_start + meta_len)
 }
 
 impl RawRecord<'_> {
