@@ -71,10 +71,21 @@ impl Core {
             let mut listed: Vec<Listed> = created.iter().map(Listed::from).collect();
             listed.extend(rows.into_iter().filter(|row| !known.contains(&row.id) && !memtable.is_removed(row.id)));
             listed.iter_mut().for_each(|row| memtable.patch_listed(row));
+            drop(memtable);
             listed.sort_by(|a, b| a.path.cmp(&b.path));
+            if self.health.is_poisoned() {
+                listed = self.as_loaded(listed)?;
+            }
             listed.truncate(limit);
             return Ok(listed);
         }
+    }
+
+    /// Rows as their heads say: after damage, changes may lack those before them, and only a head can tell.
+    fn as_loaded(&self, mut listed: Vec<Listed>) -> Result<Vec<Listed>, StoreError> {
+        listed.dedup_by(|a, b| a.path == b.path);
+        let paths: Vec<StreamPath> = listed.into_iter().map(|row| row.path).collect();
+        Ok(self.load(&paths)?.iter().flatten().map(Listed::from).collect())
     }
 
     /// At least `limit` rows that still exist, or all there are.
