@@ -99,7 +99,8 @@ impl Extents {
         }
     }
 
-    /// Adds the payload at `start` of a stream; payloads come in offset order.
+    /// Adds the payload at `start` of a stream. Payloads come in offset order; one that does not, because a disk put a
+    /// record in the place of another, is left out.
     fn add(&mut self, id: StreamId, start: Offset, placed: Placed) {
         if placed.len == 0 {
             return;
@@ -109,7 +110,11 @@ impl Extents {
             std::collections::hash_map::Entry::Vacant(vacant) => {
                 vacant.insert(Run::One(extent));
             }
-            std::collections::hash_map::Entry::Occupied(mut occupied) => occupied.get_mut().push(extent),
+            std::collections::hash_map::Entry::Occupied(mut occupied) => {
+                if occupied.get().as_slice().last().is_none_or(|last| last.end() <= start) {
+                    occupied.get_mut().push(extent);
+                }
+            }
         }
     }
 
