@@ -9,6 +9,8 @@ use crate::{Done, root, say};
 
 /// The largest input a target is given, in bytes.
 const INPUT_BYTES_MAX: usize = 4096;
+/// What takes longer, in seconds, counts as endless.
+const INPUT_SECONDS_MAX: u32 = 20;
 
 pub(crate) fn run(seconds: u32) -> Done {
     let root = root();
@@ -48,7 +50,9 @@ fn command(root: &Path, target: &str, seconds: u32) -> Command {
     if dictionary.exists() {
         command.arg(format!("-dict={}", dictionary.display()));
     }
-    command.args([format!("-max_len={INPUT_BYTES_MAX}"), format!("-max_total_time={seconds}")]);
+    command.args([format!("-max_len={INPUT_BYTES_MAX}"), format!("-timeout={INPUT_SECONDS_MAX}")]);
+    // Long inputs from the start: short ones tell of no past that a data directory could have.
+    command.args([format!("-max_total_time={seconds}"), "-len_control=0".to_owned()]);
     command.arg("-print_final_stats=1");
     command
 }

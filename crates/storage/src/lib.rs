@@ -27,6 +27,9 @@ mod catalog;
 pub mod inspect;
 pub mod verify;
 
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use checkpoint::{Checkpoint, Expiring, HeadPatch, JournalPosition, Patched};
 pub use error::OpenError;
 pub use format::{DataFormat, FORMAT_FILE, FORMAT_VERSION};
