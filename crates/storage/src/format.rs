@@ -13,6 +13,7 @@ pub const FORMAT_VERSION: u32 = 1;
 /// The file's name in the data directory.
 pub const FORMAT_FILE: &str = "format";
 
+const TITLE: &str = "headwater data directory";
 const UNFINISHED: &str = "format.tmp";
 const FILE_BYTES_MAX: u64 = 4096;
 
@@ -38,7 +39,7 @@ impl DataFormat {
         read_exact_at(&*file, &mut text, 0).map_err(open_error("reading the format file"))?;
         let foreign = || OpenError::Foreign {
             path: FORMAT_FILE.to_owned(),
-            reason: "the format file is not one of this program's".to_owned(),
+            reason: "the format file is damaged, or not one of this program's; restore it from a backup".to_owned(),
         };
         let format = Self::parse(&String::from_utf8_lossy(&text)).ok_or_else(foreign)?;
         if format.version > FORMAT_VERSION {
@@ -59,7 +60,7 @@ impl DataFormat {
             return Err(OpenError::Foreign { path: FORMAT_FILE.to_owned(), reason });
         }
         let format = Self { version: FORMAT_VERSION, salt: RandomState::new().build_hasher().finish() as u32 };
-        let text = format!("headwater data directory\nformat {}\nsalt {:08x}\n", format.version, format.salt);
+        let text = format.text();
         let create = || {
             let file = disk.create(UNFINISHED)?;
             file.write_at(text.as_bytes(), 0)?;
@@ -71,9 +72,17 @@ impl DataFormat {
         Ok(format)
     }
 
+    /// The file's lines; the last one is a checksum of those before it, because a salt that changed would make every
+    /// record look like one that was never written.
+    fn text(self) -> String {
+        let said = format!("{TITLE}\nformat {}\nsalt {:08x}\n", self.version, self.salt);
+        let check = crc32c::crc32c(said.as_bytes());
+        format!("{said}check {check:08x}\n")
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
-        if lines.next()? != "headwater data directory" {
+        if lines.next()? != TITLE {
             return None;
         }
         let version = lines.next()?.strip_prefix("format ")?.parse().ok()?;
@@ -81,6 +90,29 @@ impl DataFormat {
             return Some(Self { version, salt: 0 });
         }
         let salt = u32::from_str_radix(lines.next()?.strip_prefix("salt ")?, 16).ok()?;
-        Some(Self { version, salt })
+        let format = Self { version, salt };
+        (format.text() == text).then_some(format)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_is_read_back_as_it_was_written() {
+        let format = DataFormat { version: FORMAT_VERSION, salt: 0x0012_abcd };
+        assert_eq!(DataFormat::parse(&format.text()), Some(format));
+    }
+
+    #[test]
+    fn no_flipped_bit_passes_for_another_salt() {
+        let text = DataFormat { version: FORMAT_VERSION, salt: 0x5383_fcbd }.text();
+        for bit in 0..text.len() * 8 {
+            let mut bytes = text.clone().into_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let read = DataFormat::parse(&String::from_utf8_lossy(&bytes));
+            assert!(read.is_none_or(|format| format.version > FORMAT_VERSION), "bit {bit}: {read:?}");
+        }
     }
 }

@@ -23,7 +23,7 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use tempfile::TempDir;
 
 /// The same salt in every run, so that an input always does the same.
-const FORMAT: &[u8] = b"headwater data directory\nformat 1\nsalt 00000000\n";
+const FORMAT: &[u8] = b"headwater data directory\nformat 1\nsalt 00000000\ncheck 5cdb02a2\n";
 const SEGMENT_BYTES: u64 = 8 * 1024;
 const TRANSACTIONS_MAX: usize = 4;
 const STREAMS_MAX: u8 = 4;
