@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 use foldhash::fast::RandomState;
@@ -18,7 +19,10 @@ use crate::change::Change;
 use crate::decide::{Verdict, decide_append};
 use crate::engine::Inner;
 use crate::head::Head;
-use crate::limits::{BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX};
+use crate::limits::{
+    BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, GATHER_OPERATIONS_MAX, GATHER_OPERATIONS_MIN, GATHER_PROBE_BATCHES,
+    GATHER_STEP, GATHER_WINDOW,
+};
 use crate::live::{Chunk, Live, Presence};
 use crate::mailbox::Round;
 use crate::operation::{Append, AppendError, Appended, EngineError};
@@ -32,6 +36,8 @@ pub(crate) struct Committer<S: Store> {
     queue: Receiver<Submission>,
     cache: TailCache,
     next_batch: u64,
+    /// Operations in the last batch.
+    last_operations: usize,
     /// The failure of the commit after which heads here may be ahead of the store: nothing is decided on them any more.
     failed: Option<StoreError>,
 }
@@ -46,12 +52,13 @@ pub(crate) struct Slot {
 impl<S: Store> Committer<S> {
     pub(crate) fn new(inner: Arc<Inner<S>>, queue: Receiver<Submission>) -> Self {
         let cache = TailCache::new(inner.limits.tail_cache_bytes_max);
-        Self { inner, slots: HashMap::default(), queue, cache, next_batch: 0, failed: None }
+        Self { inner, slots: HashMap::default(), queue, cache, next_batch: 0, last_operations: 0, failed: None }
     }
 
     /// Runs until it is told to stop or every handle of the engine is gone.
     pub(crate) async fn run(mut self) {
         while let Ok(first) = self.queue.recv() {
+            self.gather();
             let (work, stop) = self.drain(first);
             self.process(work).await;
             if let Some(reply) = stop {
@@ -61,6 +68,24 @@ impl<S: Store> Committer<S> {
                 }
                 return;
             }
+        }
+    }
+
+    /// Under load, lets a batch fill up before it is taken.
+    ///
+    /// A durable write costs the same processor time for five requests as for fifty. The last batch shows how many
+    /// writers are at work: until as many have queued again, or the window is over, time spent waiting here is time
+    /// the workers use to bring more. Now and then more are waited for, to find out whether more come. A lone writer
+    /// never waits.
+    fn gather(&self) {
+        if self.last_operations < GATHER_OPERATIONS_MIN {
+            return;
+        }
+        let probes = self.next_batch.is_multiple_of(GATHER_PROBE_BATCHES);
+        let wanted = if probes { self.last_operations * 3 / 2 } else { self.last_operations };
+        let begun = Instant::now();
+        while self.queue.len() + 1 < wanted.min(GATHER_OPERATIONS_MAX) && begun.elapsed() < GATHER_WINDOW {
+            std::thread::sleep(GATHER_STEP);
         }
     }
 
@@ -97,6 +122,7 @@ impl<S: Store> Committer<S> {
             tracing::error!(%cause, "loading streams failed");
             return work.into_iter().for_each(|submission| submission.refuse(cause.clone()));
         }
+        self.last_operations = work.len();
         let now_ms = self.inner.clock.now_ms();
         let mut batch = Batch::new(self.inner.activity.is_watched());
         for submission in work {
