@@ -17,6 +17,8 @@ use crate::record::SEGMENT_HEADER_BYTES;
 
 /// Where a new segment is filled with zeros before it gets its name.
 const UNFINISHED: &str = "journal/unfinished.tmp";
+/// Bytes of zeros between two syncs of a segment that is being filled.
+const FILL_SYNC_BYTES: u64 = 1024 * 1024;
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Hands out prepared segments and takes back dead ones.
@@ -170,6 +172,10 @@ impl Pool {
             let len = (capacity - offset).min(ZEROS.len() as u64);
             file.write_at(&ZEROS[..len as usize], offset).map_err(failed("filling"))?;
             offset += len;
+            // Little by little: one sync of a whole segment would hold up the commits that go on beside it.
+            if offset % FILL_SYNC_BYTES < len {
+                file.sync_data().map_err(failed("syncing"))?;
+            }
         }
         file.write_at(&SegmentHeader { number, capacity }.encode(), 0).map_err(failed("writing the header of"))?;
         file.sync_data().map_err(failed("syncing"))?;
