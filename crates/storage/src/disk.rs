@@ -7,6 +7,7 @@
 mod file;
 
 pub use file::FileDisk;
+pub(crate) use file::read_up_to;
 
 use std::fmt::Debug;
 use std::io;

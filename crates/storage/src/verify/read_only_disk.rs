@@ -2,11 +2,10 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, read_up_to};
 
 /// Files under one directory, for reading.
 #[derive(Debug)]
@@ -69,20 +68,8 @@ impl Disk for ReadOnlyDisk {
 }
 
 impl DiskFile for ReadOnlyFile {
-    fn read_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<usize> {
-        let wanted = buffer.len();
-        while !buffer.is_empty() {
-            match self.0.read_at(buffer, offset) {
-                Ok(0) => break,
-                Ok(read) => {
-                    buffer = &mut buffer[read..];
-                    offset += read as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(wanted - buffer.len())
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        read_up_to(&self.0, buffer, offset)
     }
 
     fn read_at_nowait(&self, _: &mut [u8], _: u64) -> io::Result<Option<usize>> {
