@@ -125,6 +125,9 @@ pub fn decode_data(framing: Framing, data: &str) -> Result<Bytes, InvalidBase64>
     }
 }
 
+/// Bytes before a position that tell whether a UTF-8 character lies across it.
+pub const CHARACTER_LOOKBACK_BYTES: u64 = 3;
+
 /// What to send of a text page: all but a UTF-8 character whose end is yet to come (at most 3 bytes).
 ///
 /// Hold the rest back until more arrives, and send it as it is when the stream is closed.

@@ -188,6 +188,27 @@ fn a_character_split_over_appends_arrives_whole() {
 }
 
 #[test]
+fn a_reader_that_resumes_inside_a_character_gets_base64() {
+    let server = TestServer::start();
+    let face = "a\u{1f600}".as_bytes();
+    server.put("s", "text/plain", &face[..3]);
+    let page = server.get("s?offset=-1");
+    assert_eq!(page.body, &face[..3], "a catch-up read reaches the tail");
+    let next = page.header("stream-next-offset").unwrap();
+    let mut events = Events::open(&server, &format!("s?offset={next}&live=sse"));
+    assert_eq!(events.head.header("stream-sse-data-encoding"), Some("base64"));
+    events.expect().control();
+    server.post("s", "text/plain", &face[3..]);
+    assert_eq!(events.expect(), data("mIA="));
+    assert_eq!(events.expect().control()["streamNextOffset"], "0000000000000000_0000000000000005");
+    let mut whole = Events::open(&server, "s?offset=now&live=sse");
+    assert_eq!(whole.head.header("stream-sse-data-encoding"), None);
+    whole.expect().control();
+    server.post("s", "text/plain", "b");
+    assert_eq!((events.expect(), whole.expect()), (data("Yg=="), data("b")));
+}
+
+#[test]
 fn half_a_character_is_told_when_nothing_can_complete_it() {
     let server = TestServer::start();
     server.put("s", "text/plain", b"\xf0\x9f");

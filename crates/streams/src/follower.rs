@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use headwater_protocol::{ContentType, Framing, Lifetime, Offset};
 
 use crate::engine::Inner;
@@ -149,6 +149,19 @@ impl<S: Store> Follower<S> {
     /// [`Follower::poll_next`] as a future.
     pub async fn next(&mut self) -> Result<Batch, ReadError> {
         std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// The stored bytes right before the position: `count`, or as many as there are.
+    pub async fn preceding(&mut self, count: u64) -> Result<Bytes, ReadError> {
+        let earliest = self.source.live.published().earliest;
+        let mut from = Offset::new(self.position.get().saturating_sub(count)).max(earliest);
+        let mut bytes = BytesMut::new();
+        while from < self.position {
+            let some = self.source.some(from, self.position).await?;
+            from = from.advance(some.len() as u64);
+            bytes.extend_from_slice(&some);
+        }
+        Ok(bytes.freeze())
     }
 
     fn start_reading(&mut self, tail: Offset) {

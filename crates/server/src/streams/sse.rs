@@ -29,12 +29,12 @@ pub(crate) async fn sse<S: Store>(
     echoed: Option<&str>,
 ) -> Result<Answer<S>, Problem> {
     let mut follower = edge.engine.follow(path, from).await?;
+    let framing = framing(&mut follower).await?;
     // What is there already is read before the answer, so that damage is told with a status.
     let first = match follower.at_tail() {
         (true, _) => None,
         (false, _) => Some(follower.next().await?),
     };
-    let framing = follower.content_type().framing();
     let lifetime = edge.config.sse_lifetime.mul_f64(1.0 - SSE_LIFETIME_SPREAD * rand::random::<f64>());
     let body = SseBody {
         edge: edge.clone(),
@@ -57,6 +57,21 @@ pub(crate) async fn sse<S: Store>(
         headers.insert(STREAM_SSE_DATA_ENCODING, HeaderValue::from_static(sse::BASE64));
     }
     Ok(response)
+}
+
+/// How data events are encoded. A text reader that resumes in the middle of a character, where a catch-up read may end,
+/// gets base64: the rest of the character is no text.
+async fn framing<S: Store>(follower: &mut Follower<S>) -> Result<Framing, ReadError> {
+    let framing = follower.content_type().framing();
+    if framing != Framing::Text {
+        return Ok(framing);
+    }
+    match follower.preceding(sse::CHARACTER_LOOKBACK_BYTES).await {
+        Ok(before) if sse::complete_utf8_len(&before) < before.len() => Ok(Framing::Binary),
+        // Damage before the position does not concern this reader.
+        Ok(_) | Err(ReadError::Engine(EngineError::Store(_))) => Ok(Framing::Text),
+        Err(other) => Err(other),
+    }
 }
 
 /// The body of a live answer.
@@ -120,6 +135,10 @@ impl<S: Store> SseBody<S> {
         let data = match framing {
             Framing::Text => self.text(batch),
             _ if batch.bytes.is_empty() => None,
+            // What followers share is encoded as the stream's type says.
+            Framing::Binary if self.follower.content_type().framing() == Framing::Text => {
+                Some(sse::encode_data(framing, &batch.bytes))
+            }
             Framing::Json | Framing::Binary => Some(batch.encoded(|bytes| sse::encode_data(framing, bytes))),
         };
         if data.is_none() && self.has_told && !batch.closed {
