@@ -3,15 +3,16 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http_body::Body;
-use hyper::body::{Frame, Incoming};
+use http_body::Body as _;
+use hyper::body::Incoming;
 use thiserror::Error;
 use tokio::time::Instant;
 
+use crate::http1::{Inflow, Taken};
 use crate::limits::ServerLimits;
 
 /// Bytes set aside at once for a body of announced length; the rest comes as it is needed, so that an announcement
@@ -27,46 +28,100 @@ pub(crate) enum BodyError {
     TooSlow { received: usize },
     #[error("the body could not be read: {0}")]
     Unreadable(#[source] hyper::Error),
+    #[error("the body could not be read: {0}")]
+    Broken(&'static str),
 }
 
-/// Reads the whole body. One that came with its head, as most do, is copied once and arms no timer.
-pub(crate) async fn collect(mut body: Incoming, limits: &ServerLimits) -> Result<Bytes, BodyError> {
+/// A request's body, whatever brought it.
+#[derive(Debug)]
+pub(crate) enum RequestBody {
+    /// It came with its head.
+    Whole(Bytes),
+    /// Of HTTP/1.1.
+    Arriving(Inflow),
+    /// Of HTTP/2.
+    Http2(Incoming),
+}
+
+impl RequestBody {
+    /// Bytes still to come, as far as is known.
+    fn announced(&self) -> u64 {
+        match self {
+            Self::Whole(bytes) => bytes.len() as u64,
+            Self::Arriving(inflow) => inflow.announced(),
+            Self::Http2(body) => body.size_hint().lower(),
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Arriving(inflow) => inflow.is_finished(),
+            Self::Http2(body) => body.is_end_stream(),
+        }
+    }
+
+    /// The next bytes; `None` at the end.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        match self {
+            Self::Whole(bytes) => Poll::Ready(Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty()))),
+            Self::Arriving(inflow) => match inflow.take() {
+                Taken::Piece(piece) => Poll::Ready(Ok(Some(piece))),
+                Taken::Nothing => Poll::Pending,
+                Taken::Whole => Poll::Ready(Ok(None)),
+                Taken::Broken(why) => Poll::Ready(Err(BodyError::Broken(why))),
+            },
+            Self::Http2(body) => match ready!(Pin::new(body).poll_frame(cx)) {
+                // Trailers mean nothing to us.
+                Some(Ok(frame)) => Poll::Ready(Ok(Some(frame.into_data().unwrap_or_default()))),
+                Some(Err(error)) => Poll::Ready(Err(BodyError::Unreadable(error))),
+                None => Poll::Ready(Ok(None)),
+            },
+        }
+    }
+}
+
+/// Takes the whole body. One that came with its head, as most do, is there at once and arms no timer.
+pub(crate) async fn collect(mut body: RequestBody, limits: &ServerLimits) -> Result<Bytes, BodyError> {
     let limit = limits.body_bytes_max;
-    if body.size_hint().lower() > limit as u64 {
+    if body.announced() > limit as u64 {
         return Err(BodyError::TooLarge { limit });
     }
-    if body.is_end_stream() {
+    if let RequestBody::Whole(bytes) = body {
+        return Ok(bytes);
+    }
+    if body.is_finished() {
         return Ok(Bytes::new());
     }
-    let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
-    let taken = match first {
-        Poll::Ready(Some(frame)) => frame.map_err(BodyError::Unreadable)?.into_data().unwrap_or_default(),
-        Poll::Ready(None) => return Ok(Bytes::new()),
+    let first = match poll_fn(|cx| Poll::Ready(body.poll_piece(cx))).await {
+        Poll::Ready(piece) => match piece? {
+            Some(piece) => piece,
+            None => return Ok(Bytes::new()),
+        },
         Poll::Pending => Bytes::new(),
     };
-    if taken.len() > limit {
+    if first.len() > limit {
         return Err(BodyError::TooLarge { limit });
     }
-    if body.is_end_stream() {
-        return Ok(Bytes::copy_from_slice(&taken));
+    if body.is_finished() {
+        return Ok(Bytes::copy_from_slice(&first));
     }
-    Box::pin(collect_rest(body, taken, limits)).await
+    Box::pin(collect_rest(body, first, limits)).await
 }
 
-async fn collect_rest(mut body: Incoming, first: Bytes, limits: &ServerLimits) -> Result<Bytes, BodyError> {
+async fn collect_rest(mut body: RequestBody, first: Bytes, limits: &ServerLimits) -> Result<Bytes, BodyError> {
     let limit = limits.body_bytes_max;
-    let announced = first.len() + body.size_hint().lower() as usize;
+    let announced = first.len() + body.announced() as usize;
     let mut taken = BytesMut::with_capacity(announced.min(RESERVED_BYTES_MAX));
     taken.extend_from_slice(&first);
     drop(first);
     let mut deadline = None;
-    while let Some(frame) = next_frame(&mut body, &mut deadline, taken.len(), limits).await? {
-        let Ok(data) = frame.into_data() else { continue };
-        if data.len() > limit - taken.len() {
+    while let Some(piece) = next_piece(&mut body, &mut deadline, taken.len(), limits).await? {
+        if piece.len() > limit - taken.len() {
             return Err(BodyError::TooLarge { limit });
         }
-        taken.extend_from_slice(&data);
-        if body.is_end_stream() {
+        taken.extend_from_slice(&piece);
+        if body.is_finished() {
             break;
         }
     }
@@ -79,16 +134,16 @@ struct Deadline {
     sleep: Pin<Box<tokio::time::Sleep>>,
 }
 
-/// The next frame. Arms the timer only when there is something to wait for: most bodies are here with their heads.
-async fn next_frame(
-    body: &mut Incoming,
+/// The next bytes. Arms the timer only when there is something to wait for: most bodies are here with their heads.
+async fn next_piece(
+    body: &mut RequestBody,
     deadline: &mut Option<Deadline>,
     received: usize,
     limits: &ServerLimits,
-) -> Result<Option<Frame<Bytes>>, BodyError> {
+) -> Result<Option<Bytes>, BodyError> {
     poll_fn(|cx| {
-        if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) {
-            return Poll::Ready(frame.transpose().map_err(BodyError::Unreadable));
+        if let Poll::Ready(piece) = body.poll_piece(cx) {
+            return Poll::Ready(piece);
         }
         let deadline = deadline.get_or_insert_with(|| {
             let started = Instant::now();

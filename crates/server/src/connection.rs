@@ -10,14 +10,16 @@ use headwater_streams::Store;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use crate::body::RequestBody;
 use crate::config::ServerConfig;
 use crate::edge::Edge;
+use crate::http1::Http1;
 use crate::limits::*;
 use crate::response::EdgeBody;
 use crate::socket::{Socket, Spoken};
@@ -25,17 +27,12 @@ use crate::vitals::{Doom, Vitals};
 
 /// How connections are served; one per worker.
 pub(crate) struct Speaker {
-    http1: http1::Builder,
     http2: http2::Builder<StreamExecutor>,
 }
 
 impl Speaker {
     pub(crate) fn new(config: &ServerConfig, stop: CancellationToken) -> Self {
         let header_bytes_max = config.limits.header_bytes_max.max(HEADER_BYTES_MIN);
-        let mut http1 = http1::Builder::new();
-        // The sweeper times heads: a timer for each request would cost more than all of its parsing. `pipeline_flush` stays
-        // off: with it hyper takes bodies without bound, and keeps answers back while part of a next request waits.
-        http1.header_read_timeout(None).max_buf_size(header_bytes_max).max_header_size(header_bytes_max);
         let mut http2 = http2::Builder::new(StreamExecutor { stop });
         http2
             .max_concurrent_streams(HTTP2_STREAMS_PER_CONNECTION_MAX)
@@ -43,7 +40,7 @@ impl Speaker {
             .initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
             .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
             .max_send_buf_size(HTTP2_SEND_BYTES_MAX);
-        Self { http1, http2 }
+        Self { http2 }
     }
 
     /// Serves one connection until it ends, is given up, or the server stops.
@@ -60,17 +57,21 @@ impl Speaker {
                 return;
             }
         };
-        let service = RequestService { edge: edge.clone(), vitals: vitals.clone() };
-        let io = TokioIo::new(socket);
         let ended = match spoken {
             Spoken::Http1 => {
-                let connection = pin!(self.http1.serve_connection(io, service));
-                drive(&edge, &vitals, connection, http1::Connection::graceful_shutdown).await
+                let mut connection = Http1::new(edge.clone(), vitals.clone(), socket);
+                poll_fn(|cx| {
+                    vitals.watch(cx.waker());
+                    connection.poll(cx)
+                })
+                .await
+                .map_err(|error| error.to_string())
             }
             Spoken::Http2 => {
+                let service = RequestService { edge: edge.clone(), vitals: vitals.clone() };
                 // Boxed: a task is as large as its largest branch, and most connections take the other.
-                let mut connection = Box::pin(self.http2.serve_connection(io, service));
-                drive(&edge, &vitals, connection.as_mut(), http2::Connection::graceful_shutdown).await
+                let mut connection = Box::pin(self.http2.serve_connection(TokioIo::new(socket), service));
+                drive(&edge, &vitals, connection.as_mut()).await
             }
         };
         if let Err(reason) = ended {
@@ -96,32 +97,21 @@ async fn attend<S: Store, F: Future>(
     .await
 }
 
-/// Polls a connection to its end, and tells it once when the server stops. Errors are for the log.
-async fn drive<S: Store, C>(
-    edge: &Edge<S>,
-    vitals: &Vitals,
-    mut connection: Pin<&mut C>,
-    finish: fn(Pin<&mut C>),
-) -> Result<(), String>
-where
-    C: Future<Output = hyper::Result<()>>,
-{
+type Http2<S> = http2::Connection<TokioIo<Socket>, RequestService<S>, StreamExecutor>;
+
+/// Polls an HTTP/2 connection to its end, and tells it once when the server stops. Errors are for the log.
+async fn drive<S: Store>(edge: &Edge<S>, vitals: &Vitals, mut connection: Pin<&mut Http2<S>>) -> Result<(), String> {
     let mut is_finishing = false;
     poll_fn(|cx| {
         vitals.watch(cx.waker());
-        let doom = vitals.doom();
-        // For a head that does not end the socket answers 408 itself, when it is read once more.
-        if let Some(doom) = doom.filter(|&doom| doom != Doom::Head) {
-            return Poll::Ready(Err(format!("{doom:?}")));
+        if let Some(doom) = vitals.doom() {
+            return Poll::Ready(Err(format!("given up: {doom:?}")));
         }
         if !is_finishing && edge.is_stopping() {
             is_finishing = true;
-            finish(connection.as_mut());
+            connection.as_mut().graceful_shutdown();
         }
-        match connection.as_mut().poll(cx) {
-            Poll::Pending if doom.is_some() => Poll::Ready(Err("head timeout".into())),
-            polled => polled.map_err(|error| error.to_string()),
-        }
+        connection.as_mut().poll(cx).map_err(|error| error.to_string())
     })
     .await
 }
@@ -139,7 +129,7 @@ impl<S: Store> Service<Request<Incoming>> for RequestService<S> {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let edge = self.edge.clone();
         let in_flight = self.vitals.begin();
-        Box::pin(edge.answer(request, in_flight))
+        Box::pin(async move { Ok(edge.answer(request.map(RequestBody::Http2), in_flight).await) })
     }
 }
 
@@ -181,7 +171,7 @@ mod tests {
 
     use super::*;
 
-    fn future_size<F>(_: impl Fn(Arc<Edge<MemoryStore>>, Request<Incoming>, crate::vitals::InFlight) -> F) -> usize {
+    fn future_size<F>(_: impl Fn(Arc<Edge<MemoryStore>>, Request<RequestBody>, crate::vitals::InFlight) -> F) -> usize {
         size_of::<F>()
     }
 

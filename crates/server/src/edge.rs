@@ -1,6 +1,5 @@
 //! What a worker answers requests with: route, answer or refuse, mark, count.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
@@ -11,8 +10,8 @@ use headwater_streams::{Engine, Store};
 use http::header::{CACHE_CONTROL, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 
+use crate::body::RequestBody;
 use crate::config::ServerConfig;
 use crate::cors::Cors;
 use crate::limits::REQUEST_ID_BYTES_MAX;
@@ -61,9 +60,9 @@ impl<S: Store> Edge<S> {
     /// the head in every connection.
     pub(crate) fn answer(
         self: Arc<Self>,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         in_flight: InFlight,
-    ) -> impl Future<Output = Result<Response<EdgeBody<S>>, Infallible>> + Send {
+    ) -> impl Future<Output = Response<EdgeBody<S>>> + Send {
         let (head, body) = request.into_parts();
         async move {
             let started = Instant::now();
@@ -77,8 +76,22 @@ impl<S: Store> Edge<S> {
             self.metrics.answered(operation, &head.method, status, elapsed);
             let path = head.uri.path();
             tracing::debug!(method = %head.method, path, status = status.as_u16(), ?elapsed, "answered");
-            Ok(response.map(|content| content.in_flight(in_flight)))
+            response.map(|content| content.in_flight(in_flight))
         }
+    }
+
+    /// The answer to what is no request: its head could not be parsed.
+    pub(crate) fn refuse_head(&self, problem: Problem) -> Answer<S> {
+        let id = format!("{:016x}", rand::random::<u64>());
+        let (status, code, _) = problem.code.parts();
+        tracing::debug!(request_id = %id, code, "request refused");
+        self.metrics.answered(Operation::Unknown, &Method::GET, status, std::time::Duration::ZERO);
+        let mut response = problem.render(&id).map(Content::full);
+        self.cors.mark(None, response.headers_mut());
+        if let Ok(id) = HeaderValue::try_from(id) {
+            response.headers_mut().insert(X_REQUEST_ID, id);
+        }
+        response
     }
 
     /// Adds what every answer carries.

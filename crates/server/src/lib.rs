@@ -11,6 +11,7 @@ mod connection;
 mod cors;
 mod edge;
 mod health;
+mod http1;
 mod metrics;
 mod operation;
 mod problem;

@@ -2,10 +2,24 @@
 
 use std::time::Duration;
 
-/// Header fields of one request. Fixed: it is the number for which hyper needs no allocation per request.
+/// Header fields of one request. Fixed: a head is parsed into an array of this size.
 pub const HEADER_COUNT_MAX: usize = 100;
-/// Smallest read buffer hyper takes, and so the smallest usable header limit.
+/// Smallest limit on a head's bytes that is of use.
 pub const HEADER_BYTES_MIN: usize = 8 * 1024;
+/// Appends in flight on one HTTP/1.1 connection; later ones wait in the socket.
+pub const PIPELINED_REQUESTS_MAX: usize = 64;
+/// Bytes taken from a socket in one read; each worker has one such buffer.
+pub const READ_BYTES: usize = 64 * 1024;
+/// Bytes of a body that wait for their handler; the rest waits in the socket.
+pub const INFLOW_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of answers that wait for the socket, after which no more are made.
+pub const OUTBOX_BYTES_MAX: usize = 64 * 1024;
+/// Largest piece of an answer that is copied to travel together with others.
+pub const OUTBOX_COPIED_BYTES_MAX: usize = 4 * 1024;
+/// Longest size line of a chunk, with its extensions.
+pub const CHUNK_LINE_BYTES_MAX: usize = 1024;
+/// Bytes of trailers that are read past.
+pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
 /// Requests in flight on one HTTP/2 connection.
 pub const HTTP2_STREAMS_PER_CONNECTION_MAX: u32 = 250;
 /// Bytes an HTTP/2 client may send before the server has taken them, per stream.

@@ -45,6 +45,7 @@ macro_rules! codes {
 }
 
 codes! {
+    MalformedRequest = BAD_REQUEST, "malformed_request", "Malformed HTTP request";
     InvalidPath = BAD_REQUEST, "invalid_path", "Invalid stream path";
     InvalidHost = BAD_REQUEST, "invalid_host", "Missing or invalid Host";
     InvalidHeader = BAD_REQUEST, "invalid_header", "Invalid header";
@@ -82,10 +83,13 @@ codes! {
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "Request body too large";
     UrlTooLong = URI_TOO_LONG, "url_too_long", "URL too long";
     UnsupportedEncoding = UNSUPPORTED_MEDIA_TYPE, "unsupported_content_encoding", "Unsupported content encoding";
+    HeadTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "Request head too large";
     TooManyReaders = TOO_MANY_REQUESTS, "too_many_readers", "Too many live readers";
     TooManyProducers = TOO_MANY_REQUESTS, "too_many_producers", "Too many producers";
     StreamDamaged = INTERNAL_SERVER_ERROR, "stream_damaged", "Stored bytes are damaged";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error";
+    UnsupportedTransferEncoding = NOT_IMPLEMENTED, "unsupported_transfer_encoding", "Unsupported Transfer-Encoding";
+    UnsupportedVersion = HTTP_VERSION_NOT_SUPPORTED, "unsupported_version", "Unsupported HTTP version";
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Server is overloaded";
     TooManyConnections = SERVICE_UNAVAILABLE, "too_many_connections", "Too many connections";
     ShuttingDown = SERVICE_UNAVAILABLE, "shutting_down", "Server is shutting down";
@@ -144,7 +148,15 @@ impl Problem {
     pub(crate) fn ends_connection(&self) -> bool {
         matches!(
             self.code,
-            Code::BodyTooLarge | Code::BodyTimeout | Code::UnreadableBody | Code::UrlTooLong | Code::InvalidHost
+            Code::BodyTooLarge
+                | Code::BodyTimeout
+                | Code::UnreadableBody
+                | Code::UrlTooLong
+                | Code::InvalidHost
+                | Code::MalformedRequest
+                | Code::HeadTooLarge
+                | Code::UnsupportedTransferEncoding
+                | Code::UnsupportedVersion
         )
     }
 
@@ -293,7 +305,7 @@ impl From<BodyError> for Problem {
         let code = match &error {
             BodyError::TooLarge { .. } => Code::BodyTooLarge,
             BodyError::TooSlow { .. } => Code::BodyTimeout,
-            BodyError::Unreadable(_) => Code::UnreadableBody,
+            BodyError::Unreadable(_) | BodyError::Broken(_) => Code::UnreadableBody,
         };
         Self::new(code, error.to_string())
     }

@@ -7,9 +7,9 @@ use headwater_protocol::{InvalidPath, RESERVED_SEGMENT, ReadFrom, StreamPath, pa
 use headwater_streams::{Engine, Store};
 use http::request::Parts;
 use http::{Method, Request};
-use hyper::body::Incoming;
 use tower::ServiceExt as _;
 
+use crate::body::RequestBody;
 use crate::edge::{Edge, host};
 use crate::metrics::Metrics;
 use crate::operation::Operation;
@@ -43,7 +43,7 @@ enum Target {
 }
 
 /// Answers a request, and says what it was.
-pub(crate) async fn route<S: Store>(edge: &Arc<Edge<S>>, head: &Parts, body: Incoming) -> (Operation, Outcome<S>) {
+pub(crate) async fn route<S: Store>(edge: &Arc<Edge<S>>, head: &Parts, body: RequestBody) -> (Operation, Outcome<S>) {
     let target = match target(edge, head) {
         Ok(target) => target,
         Err(problem) => return (Operation::Unknown, Err(problem)),
@@ -65,6 +65,12 @@ pub(crate) async fn route<S: Store>(edge: &Arc<Edge<S>>, head: &Parts, body: Inc
         Method::HEAD => (Operation::Head, Box::pin(head::head(edge, &path)).await),
         _ => (Operation::Unknown, Err(Problem::method_not_allowed(STREAM_METHODS))),
     }
+}
+
+/// Whether the request appends to a stream: such requests may overlap.
+pub(crate) fn is_append<S: Store>(edge: &Edge<S>, head: &Parts) -> bool {
+    head.method == Method::POST
+        && edge.config.root.strip(head.uri.path()).is_some_and(|path| path.split('/').next() != Some(RESERVED_SEGMENT))
 }
 
 fn target<S: Store>(edge: &Edge<S>, head: &Parts) -> Result<Target, Problem> {
@@ -108,7 +114,7 @@ async fn get<S: Store>(edge: &Arc<Edge<S>>, path: &StreamPath, head: &Parts) -> 
 }
 
 /// Hands a request to the control routes, with its body taken under the same bounds as any other.
-async fn call_control<S: Store>(edge: &Edge<S>, head: &Parts, body: Incoming) -> Outcome<S> {
+async fn call_control<S: Store>(edge: &Edge<S>, head: &Parts, body: RequestBody) -> Outcome<S> {
     let body = body::collect(body, &edge.config.limits).await?;
     let mut request = Request::new(axum::body::Body::from(body));
     *request.method_mut() = head.method.clone();

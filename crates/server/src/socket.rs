@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::limits::{LINGER_BYTES_MAX, LINGER_TIMEOUT};
 use crate::problem::{Code, Problem};
-use crate::vitals::{Doom, Vitals};
+use crate::vitals::Vitals;
 
 /// How an HTTP/2 client begins.
 const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -112,10 +112,6 @@ impl AsyncRead for Socket {
             buf.put_slice(&this.preface[from..from + count]);
             this.replay.start += count;
             return Poll::Ready(Ok(()));
-        }
-        if this.vitals.doom() == Some(Doom::Head) {
-            this.answer_head_timeout();
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;

@@ -320,10 +320,32 @@ fn what_is_not_http_is_refused_and_disconnected() {
         assert!(
             answer.is_empty()
                 || answer.starts_with(b"HTTP/1.1 4")
+                || answer.starts_with(b"HTTP/1.1 505")
                 || answer[3..].starts_with(b"\0\0")
                 || answer[3] <= 9,
             "{answer:?}"
         );
+    }
+    assert_eq!(server.get("s").text(), "abc");
+}
+
+#[test]
+fn requests_that_could_be_smuggled_are_refused_with_their_reason() {
+    let server = server_with_stream();
+    for (fields, status, code) in [
+        ("content-length: 3\r\ntransfer-encoding: chunked", 400, "malformed_request"),
+        ("content-length: 3\r\ncontent-length: 4", 400, "malformed_request"),
+        ("content-length: 0x3", 400, "malformed_request"),
+        ("transfer-encoding: chunked, identity", 501, "unsupported_transfer_encoding"),
+        ("transfer-encoding: xchunked", 501, "unsupported_transfer_encoding"),
+    ] {
+        let mut connection = server.connect();
+        let head = format!("POST /v1/stream/s HTTP/1.1\r\nhost: t\r\ncontent-type: text/plain\r\n{fields}\r\n\r\n");
+        connection.write(format!("{head}0\r\n\r\nPOST /v1/stream/s HTTP/1.1\r\nhost: t\r\n\r\n").as_bytes());
+        let refused = connection.response();
+        assert_eq!((refused.status, refused.code().as_str()), (status, code), "{fields}");
+        assert_eq!(refused.header("connection"), Some("close"));
+        assert_eq!(connection.until_closed(), b"", "what follows is not taken for a request");
     }
     assert_eq!(server.get("s").text(), "abc");
 }
@@ -336,7 +358,8 @@ fn heads_beyond_the_limits_are_refused_and_disconnected() {
     for headers in [many, large] {
         let mut connection = server.connect();
         connection.write(format!("GET /v1/stream/s HTTP/1.1\r\nhost: test\r\n{headers}\r\n").as_bytes());
-        assert_eq!(connection.response().status, 431);
+        let refused = connection.response();
+        assert_eq!((refused.status, refused.code().as_str()), (431, "head_too_large"));
         connection.until_closed();
     }
 }

@@ -23,43 +23,6 @@ fn impatient() -> TestServer {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_order() {
-    let server = TestServer::start();
-    server.put("s", "text/plain", "");
-    let mut connection = server.connect();
-    let mut bytes = Vec::new();
-    for number in 0..50 {
-        let body = format!("{number},");
-        bytes.extend(
-            format!(
-                "POST /v1/stream/s HTTP/1.1\r\nhost: t\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .into_bytes(),
-        );
-    }
-    bytes.extend(b"GET /v1/stream/s HTTP/1.1\r\nhost: t\r\n\r\nGET /v1/stream/none HTTP/1.1\r\nhost: t\r\n\r\n");
-    connection.write(&bytes);
-    for _ in 0..50 {
-        assert_eq!(connection.response_to("POST").status, 204);
-    }
-    let expected: String = (0..50).map(|number| format!("{number},")).collect();
-    assert_eq!(connection.response().text(), expected);
-    assert_eq!(connection.response().status, 404);
-}
-
-#[test]
-fn a_half_sent_next_request_keeps_no_answer_back() {
-    let server = TestServer::start();
-    server.put("s", "text/plain", "abc");
-    let mut connection = server.connect();
-    connection.write(b"GET /v1/stream/s HTTP/1.1\r\nhost: t\r\n\r\nGET /v1/str");
-    assert_eq!(connection.response().text(), "abc");
-    connection.write(b"eam/s HTTP/1.1\r\nhost: t\r\n\r\n");
-    assert_eq!(connection.response().text(), "abc");
-}
-
-#[test]
 fn chunked_bodies_are_taken() {
     let server = TestServer::start();
     server.put("s", "text/plain", "");

@@ -4,9 +4,8 @@ use headwater_protocol::StreamPath;
 use headwater_streams::{Append, Appended, Store};
 use http::StatusCode;
 use http::request::Parts;
-use hyper::body::Incoming;
 
-use crate::body;
+use crate::body::{self, RequestBody};
 use crate::edge::Edge;
 use crate::problem::{Code, Problem};
 use crate::request;
@@ -19,7 +18,7 @@ pub(crate) async fn append<S: Store>(
     edge: &Edge<S>,
     path: StreamPath,
     head: &Parts,
-    body: Incoming,
+    body: RequestBody,
 ) -> Result<Answer<S>, Problem> {
     let append = parse(edge, path, head, body).await?;
     let payload_bytes = append.payload.len();
@@ -48,7 +47,7 @@ pub(crate) async fn append<S: Store>(
     Ok(response)
 }
 
-async fn parse<S: Store>(edge: &Edge<S>, path: StreamPath, head: &Parts, body: Incoming) -> Result<Append, Problem> {
+async fn parse<S: Store>(edge: &Edge<S>, path: StreamPath, head: &Parts, body: RequestBody) -> Result<Append, Problem> {
     let headers = &head.headers;
     request::plain_encoding(headers)?;
     let close = request::closes(headers)?;

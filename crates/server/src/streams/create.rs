@@ -6,9 +6,8 @@ use headwater_streams::{Create, ForkPoint, ReadError, Store};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
-use hyper::body::Incoming;
 
-use crate::body;
+use crate::body::{self, RequestBody};
 use crate::edge::Edge;
 use crate::problem::{Code, Problem};
 use crate::request;
@@ -19,7 +18,7 @@ pub(crate) async fn create<S: Store>(
     edge: &Edge<S>,
     path: StreamPath,
     head: &Parts,
-    body: Incoming,
+    body: RequestBody,
 ) -> Result<Answer<S>, Problem> {
     let create = parse(edge, path, head, body).await?;
     let payload_bytes = create.payload.len();
@@ -41,7 +40,7 @@ pub(crate) async fn create<S: Store>(
     Ok(response)
 }
 
-async fn parse<S: Store>(edge: &Edge<S>, path: StreamPath, head: &Parts, body: Incoming) -> Result<Create, Problem> {
+async fn parse<S: Store>(edge: &Edge<S>, path: StreamPath, head: &Parts, body: RequestBody) -> Result<Create, Problem> {
     let headers = &head.headers;
     request::plain_encoding(headers)?;
     let content_type = request::content_type(headers)?;
