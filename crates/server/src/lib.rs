@@ -1,8 +1,8 @@
 //! The HTTP edge: Durable Streams over HTTP/1.1 and cleartext HTTP/2.
 //!
-//! Streams are served straight on hyper, on worker threads that share nothing but the engine; everything else (health,
-//! metrics, subscriptions) is an axum router. This is the only crate that knows status codes, and `problem` the only
-//! file in it that gives one to an error.
+//! Streams are served on worker threads that share nothing but the engine (`http1` is ours, HTTP/2 is hyper's);
+//! everything else (health, metrics, subscriptions) is an axum router. This is the only crate that knows status codes,
+//! and `problem` the only file in it that gives one to an error.
 
 mod acceptor;
 mod body;
@@ -25,6 +25,8 @@ mod throttle;
 mod vitals;
 mod workers;
 
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod limits;
 pub mod subscriptions;
 

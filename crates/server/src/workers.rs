@@ -64,7 +64,9 @@ async fn run<S: Store>(edge: Arc<Edge<S>>, mut arrivals: mpsc::UnboundedReceiver
     // Answers and wake-ups reach this thread in bulk.
     let mail = tokio::spawn(Mailbox::install());
     let ward = Ward::new(&edge.config);
-    let speaker = Arc::new(Speaker::new(&edge.config, stop.clone()));
+    // Not `stop` itself: who is woken by that may look before the edge says that it is stopping.
+    let is_stopping = CancellationToken::new();
+    let speaker = Arc::new(Speaker::new(&edge.config, is_stopping.clone()));
     let tasks = TaskTracker::new();
     let sweeper = tokio::spawn({
         let ward = ward.clone();
@@ -82,6 +84,7 @@ async fn run<S: Store>(edge: Arc<Edge<S>>, mut arrivals: mpsc::UnboundedReceiver
     tasks.close();
     // ORDER: the edge says that it is stopping before anyone is woken to look.
     edge.stop();
+    is_stopping.cancel();
     ward.wake_all();
     if timeout(edge.config.limits.shutdown_timeout, tasks.wait()).await.is_err() {
         tracing::warn!(connections = tasks.len(), "connections cut off at shutdown");

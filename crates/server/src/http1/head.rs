@@ -12,9 +12,9 @@ use crate::problem::{Code, Problem};
 
 /// A parsed head.
 #[derive(Debug)]
-pub(super) struct Head {
-    pub(super) parts: Parts,
-    pub(super) framing: BodyFraming,
+pub(crate) struct Head {
+    pub(crate) parts: Parts,
+    pub(crate) framing: BodyFraming,
     /// The client wants to use the connection again.
     pub(super) keeps_alive: bool,
     /// The client waits for 100 before it sends the body.
@@ -23,13 +23,13 @@ pub(super) struct Head {
 
 /// How a body's end is found (RFC 9112 section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyFraming {
+pub(crate) enum BodyFraming {
     Length(u64),
     Chunked,
 }
 
 /// Parses a head from the beginning of `bytes`; `None` while it has not ended. Also tells how many bytes it has.
-pub(super) fn parse(bytes: &[u8], bytes_max: usize) -> Result<Option<(Head, usize)>, Problem> {
+pub(crate) fn parse(bytes: &[u8], bytes_max: usize) -> Result<Option<(Head, usize)>, Problem> {
     let mut fields = [const { MaybeUninit::uninit() }; HEADER_COUNT_MAX];
     let mut request = httparse::Request::new(&mut []);
     let parsed = request.parse_with_uninit_headers(bytes, &mut fields).map_err(refused)?;

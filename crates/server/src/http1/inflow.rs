@@ -81,7 +81,7 @@ impl Inflow {
 
 /// The connection's end: decodes what arrives.
 #[derive(Debug)]
-pub(super) struct Receiving {
+pub(crate) struct Receiving {
     inflow: Inflow,
     decoder: Decoder,
     /// The client waits for 100 before it sends anything.
@@ -101,7 +101,7 @@ enum Decoder {
 }
 
 impl Receiving {
-    pub(super) fn new(framing: BodyFraming, owes_continue: bool) -> (Self, Inflow) {
+    pub(crate) fn new(framing: BodyFraming, owes_continue: bool) -> (Self, Inflow) {
         let (decoder, announced) = match framing {
             BodyFraming::Length(length) => (Decoder::Length(length), length),
             BodyFraming::Chunked => (Decoder::ChunkSize, 0),
@@ -127,7 +127,7 @@ impl Receiving {
 
     /// Decodes from the beginning of `bytes`; tells how many were used up, and whether the body has ended, for good or
     /// for ill.
-    pub(super) fn decode(&mut self, bytes: &[u8]) -> (usize, bool) {
+    pub(crate) fn decode(&mut self, bytes: &[u8]) -> (usize, bool) {
         let mut used = 0;
         loop {
             let rest = &bytes[used..];
@@ -181,12 +181,13 @@ impl Receiving {
     }
 
     fn chunk_size(&mut self, bytes: &[u8]) -> Result<Option<usize>, &'static str> {
+        let bytes = &bytes[..bytes.len().min(CHUNK_LINE_BYTES_MAX)];
         match httparse::parse_chunk_size(bytes) {
             Ok(httparse::Status::Complete((count, size))) => {
                 self.decoder = if size == 0 { Decoder::Trailers } else { Decoder::Chunk(size) };
                 Ok(Some(count))
             }
-            Ok(httparse::Status::Partial) if bytes.len() > CHUNK_LINE_BYTES_MAX => {
+            Ok(httparse::Status::Partial) if bytes.len() == CHUNK_LINE_BYTES_MAX => {
                 Err("a chunk's size line is too long")
             }
             Ok(httparse::Status::Partial) => Ok(None),
@@ -210,13 +211,14 @@ impl Receiving {
         if self.is_over() {
             return Ok(None);
         }
+        let bytes = &bytes[..bytes.len().min(TRAILER_BYTES_MAX)];
         let mut fields = [httparse::EMPTY_HEADER; HEADER_COUNT_MAX];
         match httparse::parse_headers(bytes, &mut fields) {
             Ok(httparse::Status::Complete((count, _))) => {
                 self.inflow.0.lock().end = End::Whole;
                 Ok(Some(count))
             }
-            Ok(httparse::Status::Partial) if bytes.len() > TRAILER_BYTES_MAX => Err("the trailers are too long"),
+            Ok(httparse::Status::Partial) if bytes.len() == TRAILER_BYTES_MAX => Err("the trailers are too long"),
             Ok(httparse::Status::Partial) => Ok(None),
             Err(_) => Err("the trailers are malformed"),
         }

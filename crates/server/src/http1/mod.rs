@@ -19,3 +19,9 @@ mod output;
 
 pub(crate) use connection::Http1;
 pub(crate) use inflow::{Inflow, Taken};
+
+/// What turns bytes into requests, for the fuzz target that compares reads of different lengths.
+pub(crate) mod wire {
+    pub(crate) use super::head::{BodyFraming, parse};
+    pub(crate) use super::inflow::{Receiving, Taken};
+}
