@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use headwater_streams::limits::{TRANSACTION_BYTES_MAX, TRANSACTION_STEPS_MAX};
+
 /// Bytes of payload under one checksum: what a read of one byte has to check.
 pub const CHUNK_BYTES: usize = 64 * 1024;
 /// Largest payload of one transaction.
@@ -10,6 +12,9 @@ pub const TRANSACTION_PAYLOAD_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const TRANSACTION_META_BYTES_MAX: usize = 16 * 1024 * 1024 - 64;
 /// What `reserve` assumes that a transaction takes besides its payload.
 pub const TRANSACTION_OVERHEAD_BYTES: usize = 512;
+/// Whatever the steps of an engine's transaction are, it can be written.
+const _: () =
+    assert!(TRANSACTION_BYTES_MAX + TRANSACTION_STEPS_MAX * TRANSACTION_OVERHEAD_BYTES <= TRANSACTION_META_BYTES_MAX,);
 /// Bytes between two wanted places of a segment that one read rather takes along than splits at.
 pub const READ_GAP_BYTES_MAX: u64 = 16 * 1024;
 /// Bytes of one read from a segment.

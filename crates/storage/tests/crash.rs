@@ -7,11 +7,11 @@
 mod world;
 
 use headwater_storage::EmbeddedStore;
-use headwater_streams::{Store, StoreError};
+use headwater_streams::{Store, StoreError, Transaction};
 use headwater_testing::disk::Fault;
 use rand::Rng;
 
-use world::{World, now};
+use world::{World, now, workload};
 
 /// Crashes come after 1 to so many changes to the disk.
 const CHANGES_MAX: u64 = 48;
@@ -87,6 +87,34 @@ crashes! {
     every_acknowledged_transaction_survives_power_loss_fourth_seed: 4, Crash::Power;
     every_acknowledged_transaction_survives_a_killed_process_first_seed: 5, Crash::Process;
     every_acknowledged_transaction_survives_a_killed_process_second_seed: 6, Crash::Process;
+}
+
+/// Crashes the commit of one transaction at each of its changes to the disk, with many outcomes of what was not synced.
+#[test]
+fn a_transaction_over_several_streams_is_there_whole_or_not_at_all() {
+    let (mut whole, mut nothing) = (0, 0);
+    for seed in 0..160 {
+        println!("seed {seed}");
+        let mut world = World::new(seed);
+        let store = world.open().unwrap();
+        for _ in 0..20 {
+            world.commit_random(&store).unwrap();
+        }
+        let id = now(store.allocate_id()).unwrap();
+        let before = world.model.clone();
+        let changes = workload::over_several(&mut world.random, &before, id);
+        assert!(changes.len() > 3, "several streams take part");
+        world.disk.fail_after(seed % 4, Fault::Crash);
+        let acknowledged = world.commit(&store, vec![Transaction { changes }]).is_ok();
+        drop(store);
+        world.disk.restart();
+        let store = world.open().unwrap();
+        world.settle(&store);
+        let landed = world.model != before;
+        assert!(landed || !acknowledged, "what was acknowledged is there");
+        *(if landed { &mut whole } else { &mut nothing }) += 1;
+    }
+    assert!(whole > 20 && nothing > 20, "{whole} transactions were there and {nothing} were not");
 }
 
 /// For longer hunts: `HEADWATER_CRASH_SEEDS=100..200`.

@@ -1,6 +1,7 @@
 //! The changes and answers of one commit while they are being decided.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -20,6 +21,8 @@ const COPY_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     drafts: Vec<Draft>,
+    /// Changes in all drafts.
+    changes: usize,
     /// Appends that a later request on the same stream may still join.
     growing: HashMap<StreamId, usize, RandomState>,
     pub(crate) answers: Vec<Answer>,
@@ -36,10 +39,10 @@ pub(crate) struct Batch {
 /// What readers are shown once the commit is durable.
 #[derive(Debug)]
 pub(crate) enum Publication {
-    /// The stream moved on; `transaction` says by which bytes.
-    Advanced { live: Arc<Live>, transaction: usize },
+    /// The stream moved on; the `change`, counted over the batch, says by which bytes.
+    Advanced { live: Arc<Live>, change: usize },
     /// The stream is new.
-    Created { live: Arc<Live>, transaction: usize },
+    Created { live: Arc<Live>, change: usize },
     /// The stream ended for readers.
     Ended { live: Arc<Live>, presence: Presence },
 }
@@ -84,15 +87,16 @@ impl Batch {
             payloads.push(payload);
             return;
         }
-        let transaction = self.drafts.len();
-        self.growing.insert(head.id, transaction);
+        self.growing.insert(head.id, self.drafts.len());
         let (id, path) = (head.id, head.path.clone());
         self.drafts.push(Draft::Append { id, path, expected, delta, payloads: vec![payload] });
-        self.publications.push(Publication::Advanced { live: live.clone(), transaction });
+        self.publications.push(Publication::Advanced { live: live.clone(), change: self.changes });
+        self.changes += 1;
     }
 
-    /// Adds changes that stand or fall together. Appends to streams they touch start afresh behind them.
-    pub(crate) fn transaction(&mut self, changes: Vec<Change>) -> usize {
+    /// Adds changes that stand or fall together; returns their numbers in the batch. Appends to streams they touch start
+    /// afresh behind them.
+    pub(crate) fn transaction(&mut self, changes: Vec<Change>) -> Range<usize> {
         for change in &changes {
             match change {
                 Change::Append { id, .. }
@@ -102,8 +106,10 @@ impl Batch {
                 Change::Create { .. } | Change::PutDocument { .. } | Change::RemoveDocument { .. } => None,
             };
         }
+        let first = self.changes;
+        self.changes += changes.len();
         self.drafts.push(Draft::Whole(Transaction { changes }));
-        self.drafts.len() - 1
+        first..self.changes
     }
 
     pub(crate) fn note(&mut self, activity: StreamActivity) {
@@ -112,7 +118,7 @@ impl Batch {
         }
     }
 
-    /// The transactions as a store takes them, and the bytes each one appends, with where they start.
+    /// The transactions as a store takes them, and the bytes each change appends, with where they start.
     ///
     /// Small payloads are copied together: a request's body may keep a much larger network buffer alive, and one
     /// allocation a commit is cheaper than one a request.
@@ -120,14 +126,13 @@ impl Batch {
         let small: usize = self.drafts.iter().map(Draft::copied_bytes).sum();
         let mut arena = BytesMut::with_capacity(small);
         let drafts = std::mem::take(&mut self.drafts);
-        drafts
-            .into_iter()
-            .map(|draft| {
-                let transaction = draft.finish(&mut arena);
-                let appended = transaction.changes.iter().find_map(appended_bytes);
-                (transaction, appended)
-            })
-            .unzip()
+        let mut appended = Vec::with_capacity(self.changes);
+        let transactions = drafts.into_iter().map(|draft| {
+            let transaction = draft.finish(&mut arena);
+            appended.extend(transaction.changes.iter().map(appended_bytes));
+            transaction
+        });
+        (transactions.collect(), appended)
     }
 }
 
@@ -139,7 +144,8 @@ fn appended_bytes(change: &Change) -> Option<(Offset, Bytes)> {
     }
 }
 
-fn join(grown: &mut AppendDelta, later: AppendDelta) {
+/// Makes one delta of two that follow each other; their payloads are the caller's.
+pub(crate) fn join(grown: &mut AppendDelta, later: AppendDelta) {
     for stamp in later.producers {
         match grown.producers.iter_mut().find(|known| known.id == stamp.id) {
             Some(known) => *known = stamp,

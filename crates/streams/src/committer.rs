@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::batch::{Batch, Publication};
 use crate::change::Change;
-use crate::decide::{Verdict, decide_append};
+use crate::decide::{ProducerRoom, Verdict, decide_append};
 use crate::engine::Inner;
 use crate::head::Head;
 use crate::limits::{
@@ -126,7 +126,7 @@ impl<S: Store> Committer<S> {
         let now_ms = self.inner.clock.now_ms();
         let mut batch = Batch::new(self.inner.activity.is_watched());
         for submission in work {
-            batch.operations += 1;
+            batch.operations += submission.operations();
             self.decide(&mut batch, submission, now_ms).await;
         }
         let sweeps = batch.sweeps;
@@ -138,7 +138,7 @@ impl<S: Store> Committer<S> {
     }
 
     async fn reserve(&self, work: &[Submission]) -> Result<(), StoreError> {
-        let writes = work.iter().filter(|submission| submission.may_write()).count();
+        let writes = work.iter().filter(|submission| submission.may_write()).map(Submission::operations).sum();
         if writes == 0 {
             return Ok(());
         }
@@ -151,7 +151,7 @@ impl<S: Store> Committer<S> {
     /// Brings the heads that `work` needs into memory, in one look at the store.
     async fn activate_missing(&mut self, work: &[Submission]) -> Result<(), StoreError> {
         let mut missing: Vec<StreamPath> = Vec::new();
-        for path in work.iter().flat_map(Submission::paths).flatten() {
+        for path in work.iter().flat_map(Submission::paths) {
             if !self.slots.contains_key(path) {
                 missing.push(path.clone());
             }
@@ -204,6 +204,10 @@ impl<S: Store> Committer<S> {
                 batch.transaction(changes.collect());
                 batch.answers.push(Answer::Documents(reply, Ok(())));
             }
+            Submission::Transact(steps, reply) => {
+                let outcome = self.transact(batch, steps, now_ms).await;
+                batch.answers.push(Answer::Transact(reply, outcome));
+            }
             Submission::Touch(path) => self.record_access(batch, &path),
             Submission::Reap(path) => self.reap(batch, &path, now_ms).await,
             Submission::Sweep => batch.sweeps = true,
@@ -216,7 +220,8 @@ impl<S: Store> Committer<S> {
         if slot.live.is_expired(now_ms) && !slot.head.soft_deleted {
             return Err(AppendError::NotFound);
         }
-        match decide_append(&slot.head, append, now_ms, self.inner.limits.producers_per_stream_max)? {
+        let room = ProducerRoom { max: self.inner.limits.producers_per_stream_max, others: 0 };
+        match decide_append(&slot.head, append, now_ms, room)? {
             Verdict::Duplicate(highest) => {
                 let (next, closed) = (slot.head.tail, slot.head.is_closed());
                 slot.live.touch(now_ms);
@@ -279,12 +284,12 @@ impl<S: Store> Committer<S> {
     ) {
         for publication in publications {
             match publication {
-                Publication::Advanced { live, transaction } => {
-                    self.show(round, &live, appended[transaction].take());
+                Publication::Advanced { live, change } => {
+                    self.show(round, &live, appended[change].take());
                 }
-                Publication::Created { live, transaction } => {
+                Publication::Created { live, change } => {
                     self.inner.registry.insert(live.clone());
-                    self.show(round, &live, appended[transaction].take());
+                    self.show(round, &live, appended[change].take());
                 }
                 Publication::Ended { live, presence } => {
                     if presence == Presence::Removed {

@@ -21,12 +21,21 @@ pub(crate) enum Verdict {
     Duplicate(Option<(Epoch, ProducerSeq)>),
 }
 
+/// How many producers a stream may remember.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProducerRoom {
+    /// The limit.
+    pub(crate) max: usize,
+    /// Producers it remembers besides those in the head that is decided on.
+    pub(crate) others: usize,
+}
+
 /// Decides `append` on `head`, which exists and has not expired.
 pub(crate) fn decide_append(
     head: &Head,
     append: &Append,
     now_ms: u64,
-    producers_max: usize,
+    room: ProducerRoom,
 ) -> Result<Verdict, AppendError> {
     if head.soft_deleted {
         return Err(AppendError::Gone);
@@ -45,8 +54,8 @@ pub(crate) fn decide_append(
         return Err(AppendError::ContentTypeDiffers(head.content_type.clone()));
     }
     if let Some(stamp) = &append.producer {
-        if known.is_none() && head.producers.len() >= producers_max {
-            return Err(AppendError::TooManyProducers(producers_max));
+        if known.is_none() && head.producers.len() + room.others >= room.max {
+            return Err(AppendError::TooManyProducers(room.max));
         }
         if let Some(highest) = check_sequence(stamp, known.copied())? {
             return Ok(Verdict::Duplicate(Some(highest)));
@@ -65,6 +74,13 @@ pub(crate) fn decide_append(
         trim_to: None,
         accessed_at_ms: now_ms,
     }))
+}
+
+/// The highest accepted request of the producer, when the one with this stamp was accepted before; also on a stream that
+/// has been closed since.
+pub(crate) fn accepted_before(head: &Head, stamp: &ProducerStamp) -> Option<(Epoch, ProducerSeq)> {
+    let known = head.producers.get(&stamp.id)?;
+    (stamp.epoch == known.epoch && stamp.seq <= known.seq).then_some((known.epoch, known.seq))
 }
 
 /// A closed stream takes nothing; it only recognises the request that closed it, and a bare close.

@@ -27,6 +27,7 @@ use crate::page::Page;
 use crate::reaper;
 use crate::registry::Registry;
 use crate::source::Source;
+use crate::step::{self, Step, StepDone, TransactionError};
 use crate::store::{Listed, Store, StoreStats};
 use crate::submission::{Submission, expect_answer};
 
@@ -161,7 +162,7 @@ impl<S: Store> Engine<S> {
         let live = self.active(path).await?.ok_or(ReadError::NotFound)?;
         let seen = self.access(&live)?;
         let source = self.source(live);
-        let start = resolve(&source, &seen, from).await?;
+        let start = source.resolve(&seen, from).await?;
         Page::open(source, seen, start, self.inner.limits.page_bytes_max).await
     }
 
@@ -176,7 +177,7 @@ impl<S: Store> Engine<S> {
         let place = Place::take(self.inner.clone(), live.clone())?;
         let seen = self.access(&live)?;
         let source = self.source(live);
-        let position = resolve(&source, &seen, from).await?;
+        let position = source.resolve(&seen, from).await?;
         let number = self.inner.followers.fetch_add(1, Ordering::Relaxed);
         Ok(Follower::new(place, source, position, number))
     }
@@ -200,6 +201,15 @@ impl<S: Store> Engine<S> {
     pub async fn write_documents(&self, documents: Vec<(DocumentKey, Option<Bytes>)>) -> Result<(), EngineError> {
         let (reply, answer) = expect_answer();
         self.submit(Submission::Documents(documents, reply))?;
+        answer.await.map_err(|_| EngineError::Stopping)?
+    }
+
+    /// Does several steps as one: all of them or, when one is refused, none. They are decided in order, each on what the
+    /// ones before it leave, and become durable and visible together.
+    pub async fn transact(&self, steps: Vec<Step>) -> Result<Vec<StepDone>, TransactionError> {
+        step::check(&steps)?;
+        let (reply, answer) = expect_answer();
+        self.submit(Submission::Transact(steps, reply))?;
         answer.await.map_err(|_| EngineError::Stopping)?
     }
 
@@ -334,22 +344,6 @@ impl<S: Store> Inner<S> {
             }
         }
     }
-}
-
-/// Turns what the request said into a position of this stream.
-async fn resolve(source: &Source, seen: &Published, from: ReadFrom) -> Result<Offset, ReadError> {
-    let at = match from {
-        ReadFrom::Start => return Ok(seen.earliest),
-        ReadFrom::Now => return Ok(seen.tail),
-        ReadFrom::At(at) => at,
-    };
-    if at > seen.tail {
-        return Err(ReadError::NotAnOffset);
-    }
-    if at < seen.earliest {
-        return Err(ReadError::Trimmed { earliest: seen.earliest });
-    }
-    if source.is_boundary(at).await? { Ok(at) } else { Err(ReadError::NotAnOffset) }
 }
 
 fn trim_error(cause: ReadError) -> TrimError {

@@ -138,6 +138,29 @@ impl Head {
         self.fork.as_ref().map_or(Offset::START, |fork| fork.at)
     }
 
+    /// A copy that remembers no producers: there may be many.
+    pub(crate) fn without_producers(&self) -> Self {
+        Self {
+            id: self.id,
+            path: self.path.clone(),
+            content_type: self.content_type.clone(),
+            lifetime: self.lifetime,
+            durability: self.durability,
+            created_at_ms: self.created_at_ms,
+            accessed_at_ms: self.accessed_at_ms,
+            earliest: self.earliest,
+            tail: self.tail,
+            closure: self.closure.clone(),
+            stream_seq: self.stream_seq.clone(),
+            producers: HashMap::new(),
+            fork: self.fork.clone(),
+            inherited: self.inherited.clone(),
+            forks: self.forks,
+            soft_deleted: self.soft_deleted,
+            version: self.version,
+        }
+    }
+
     /// Brings the head to where it stands after `delta`. The same function runs when a change is decided and when it
     /// is replayed after a crash.
     pub fn apply(&mut self, delta: &AppendDelta) {

@@ -23,10 +23,12 @@ mod page;
 mod reaper;
 mod registry;
 mod source;
+mod step;
 mod store;
 mod structural;
 mod submission;
 mod tail_cache;
+mod transact;
 
 pub mod limits;
 pub mod memory;
@@ -45,4 +47,5 @@ pub use operation::{
     ReadError, TrimError,
 };
 pub use page::Page;
+pub use step::{Step, StepDone, StepError, TransactionError};
 pub use store::{BatchId, Commit, Listed, Outcome, Store, StoreError, StoreStats};

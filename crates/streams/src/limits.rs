@@ -22,6 +22,10 @@ pub const GATHER_STEP: Duration = Duration::from_micros(50);
 pub const DAMAGED_RANGES_MAX: usize = 64;
 /// Bytes of several small commits joined into one batch for a live reader that lags.
 pub const FOLLOW_BYTES_MAX: usize = 64 * 1024;
+/// Steps of one transaction.
+pub const TRANSACTION_STEPS_MAX: usize = 256;
+/// Bytes of one transaction: payloads, documents and names.
+pub const TRANSACTION_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Spans of inherited data a fork may stitch together.
 pub const FORK_SPANS_MAX: usize = 256;
 

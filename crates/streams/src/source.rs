@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use headwater_protocol::{Framing, Offset};
+use headwater_protocol::{Framing, Offset, ReadFrom};
 use memchr::{memchr, memrchr};
 use tokio::sync::watch;
 
 use crate::head::StreamId;
 use crate::limits::STORE_READ_BYTES_MAX;
-use crate::live::{Live, Look, Presence};
+use crate::live::{Live, Look, Presence, Published};
 use crate::operation::{EngineError, ReadError};
 use crate::store::{Store, StoreError};
 
@@ -46,6 +46,22 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// Turns what a request said into a position of this stream, of which `seen` is what was published.
+    pub(crate) async fn resolve(&self, seen: &Published, from: ReadFrom) -> Result<Offset, ReadError> {
+        let at = match from {
+            ReadFrom::Start => return Ok(seen.earliest),
+            ReadFrom::Now => return Ok(seen.tail),
+            ReadFrom::At(at) => at,
+        };
+        if at > seen.tail {
+            return Err(ReadError::NotAnOffset);
+        }
+        if at < seen.earliest {
+            return Err(ReadError::Trimmed { earliest: seen.earliest });
+        }
+        if self.is_boundary(at).await? { Ok(at) } else { Err(ReadError::NotAnOffset) }
+    }
+
     /// Bytes from `from` on: at least one, at most [`STORE_READ_BYTES_MAX`], none at or past `to`.
     pub(crate) async fn some(&self, from: Offset, to: Offset) -> Result<Bytes, ReadError> {
         match self.in_memory(from, to) {

@@ -58,9 +58,9 @@ impl<S: Store> Committer<S> {
             removed: false,
         });
         changes.push(Change::Create { head: Box::new(head.clone()), payload: create.payload });
-        let transaction = batch.transaction(changes);
+        let numbers = batch.transaction(changes);
         let live = Arc::new(Live::new(&head));
-        batch.publications.push(Publication::Created { live: live.clone(), transaction });
+        batch.publications.push(Publication::Created { live: live.clone(), change: numbers.end - 1 });
         let metadata = metadata(&head);
         self.slots.insert(head.path.clone(), Slot { head, live });
         Created { is_new: true, metadata }
@@ -179,7 +179,7 @@ impl<S: Store> Committer<S> {
     }
 
     /// Removes a stream without forks, and up the chain every deleted source that was kept only for it.
-    async fn remove(&mut self, batch: &mut Batch, path: &StreamPath) -> Result<(), EngineError> {
+    pub(crate) async fn remove(&mut self, batch: &mut Batch, path: &StreamPath) -> Result<(), EngineError> {
         self.load_ancestors(path).await?;
         let mut changes = Vec::new();
         let mut next = Some(path.clone());
@@ -285,7 +285,7 @@ impl<S: Store> Committer<S> {
     }
 }
 
-fn new_head(id: StreamId, create: &Create, now_ms: u64) -> Head {
+pub(crate) fn new_head(id: StreamId, create: &Create, now_ms: u64) -> Head {
     Head {
         id,
         path: create.path.clone(),
@@ -321,7 +321,7 @@ fn inherit(source: &Head, at: Offset) -> Vec<InheritedSpan> {
 }
 
 /// Whether an existing stream is what `create` describes (protocol sections 4.2 and 5.1).
-fn check_same(head: &Head, create: &Create) -> Result<(), CreateError> {
+pub(crate) fn check_same(head: &Head, create: &Create) -> Result<(), CreateError> {
     let differs = |what| Err(CreateError::Differs(what));
     let wanted_type = match (&create.content_type, &create.fork) {
         (None, Some(_)) => head.content_type.clone(),

@@ -13,6 +13,7 @@ use crate::mailbox::{Addressed, Mailbox};
 use crate::operation::{
     Append, AppendError, Appended, Create, CreateError, Created, DeleteError, EngineError, TrimError,
 };
+use crate::step::{Step, StepDone, TransactionError};
 use crate::store::StoreError;
 
 /// Where an answer goes: to whoever waits for it, on their thread.
@@ -23,6 +24,8 @@ pub(crate) fn expect_answer<T>() -> (Reply<T>, oneshot::Receiver<T>) {
     let (sender, receiver) = oneshot::channel();
     (Addressed::here(sender), receiver)
 }
+
+pub(crate) type Transacted = Result<Vec<StepDone>, TransactionError>;
 
 pub(crate) type Documents = Vec<(DocumentKey, Option<Bytes>)>;
 
@@ -43,6 +46,8 @@ pub(crate) enum Submission {
     /// Brings a stream into memory for readers.
     Activate(StreamPath, Reply<Result<Option<Arc<Live>>, StoreError>>),
     Documents(Documents, Reply<Result<(), EngineError>>),
+    /// Within the limits, and without forks.
+    Transact(Vec<Step>, Reply<Transacted>),
     /// Records a reader's access, so that a sliding lifetime survives a restart.
     Touch(StreamPath),
     /// Removes the stream if its lifetime has run out.
@@ -55,16 +60,26 @@ pub(crate) enum Submission {
 
 impl Submission {
     /// Streams whose heads the decision needs.
-    pub(crate) fn paths(&self) -> [Option<&StreamPath>; 2] {
-        match self {
-            Self::Append(append, _) => [Some(&append.path), None],
-            Self::Create { create, .. } => [Some(&create.path), create.fork.as_ref().map(|fork| &fork.source)],
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &StreamPath> {
+        let (paths, steps): ([Option<&StreamPath>; 2], &[Step]) = match self {
+            Self::Append(append, _) => ([Some(&append.path), None], &[]),
+            Self::Create { create, .. } => ([Some(&create.path), create.fork.as_ref().map(|fork| &fork.source)], &[]),
             Self::Delete(path, _)
             | Self::Trim(path, ..)
             | Self::Activate(path, _)
             | Self::Touch(path)
-            | Self::Reap(path) => [Some(path), None],
-            Self::Documents(..) | Self::Sweep | Self::Stop(_) => [None, None],
+            | Self::Reap(path) => ([Some(path), None], &[]),
+            Self::Transact(steps, _) => ([None, None], steps),
+            Self::Documents(..) | Self::Sweep | Self::Stop(_) => ([None, None], &[]),
+        };
+        paths.into_iter().flatten().chain(steps.iter().filter_map(Step::path))
+    }
+
+    /// How many operations it counts for.
+    pub(crate) fn operations(&self) -> usize {
+        match self {
+            Self::Transact(steps, _) => steps.len().max(1),
+            _ => 1,
         }
     }
 
@@ -73,6 +88,7 @@ impl Submission {
         match self {
             Self::Append(append, _) => append.payload.len(),
             Self::Create { create, .. } => create.payload.len(),
+            Self::Transact(steps, _) => steps.iter().map(Step::bytes).sum(),
             Self::Documents(documents, _) => {
                 documents.iter().map(|(_, value)| value.as_ref().map_or(0, Bytes::len)).sum()
             }
@@ -94,6 +110,7 @@ impl Submission {
             Self::Trim(_, _, _, reply) => Answer::Trim(reply, Err(TrimError::Engine(cause.into()))).send(),
             Self::Activate(_, reply) => Answer::Activate(reply, Err(cause)).send(),
             Self::Documents(_, reply) => Answer::Documents(reply, Err(cause.into())).send(),
+            Self::Transact(_, reply) => Answer::Transact(reply, Err(TransactionError::Engine(cause.into()))).send(),
             Self::Touch(_) | Self::Reap(_) | Self::Sweep | Self::Stop(_) => {}
         }
     }
@@ -108,6 +125,7 @@ pub(crate) enum Answer {
     Trim(Reply<Result<Offset, TrimError>>, Result<Offset, TrimError>),
     Activate(Reply<Result<Option<Arc<Live>>, StoreError>>, Result<Option<Arc<Live>>, StoreError>),
     Documents(Reply<Result<(), EngineError>>, Result<(), EngineError>),
+    Transact(Reply<Transacted>, Transacted),
 }
 
 impl Answer {
@@ -120,6 +138,7 @@ impl Answer {
             Self::Trim(reply, _) => reply.mailbox.as_ref(),
             Self::Activate(reply, _) => reply.mailbox.as_ref(),
             Self::Documents(reply, _) => reply.mailbox.as_ref(),
+            Self::Transact(reply, _) => reply.mailbox.as_ref(),
         }
     }
 
@@ -132,6 +151,7 @@ impl Answer {
             Self::Trim(reply, outcome) => reply.item.send(outcome).is_ok(),
             Self::Activate(reply, outcome) => reply.item.send(outcome).is_ok(),
             Self::Documents(reply, outcome) => reply.item.send(outcome).is_ok(),
+            Self::Transact(reply, outcome) => reply.item.send(outcome).is_ok(),
         };
         if !heard {
             tracing::trace!("an answer found its caller gone");
@@ -146,6 +166,7 @@ impl Answer {
             Self::Delete(reply, _) => Self::Delete(reply, Err(DeleteError::Engine(cause.clone()))),
             Self::Trim(reply, _) => Self::Trim(reply, Err(TrimError::Engine(cause.clone()))),
             Self::Documents(reply, _) => Self::Documents(reply, Err(cause.clone())),
+            Self::Transact(reply, _) => Self::Transact(reply, Err(TransactionError::Engine(cause.clone()))),
             reading @ Self::Activate(..) => reading,
         }
     }

@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-pub use crate::operation::{Answer, Kind, Life, Name, Operation, Payload, Stamp};
+mod transact;
+
+pub use crate::operation::{Answer, Kind, Life, Name, Operation, Payload, Stamp, TransactionStep};
 
 #[derive(Debug, Clone)]
 struct Stream {
@@ -29,10 +31,11 @@ struct Origin {
     sub_offset: u64,
 }
 
-/// All streams.
+/// All streams and documents.
 #[derive(Debug, Clone)]
 pub struct Model {
     streams: BTreeMap<Name, Stream>,
+    documents: BTreeMap<Name, Name>,
     now: u64,
     started_at: u64,
 }
@@ -40,7 +43,7 @@ pub struct Model {
 impl Model {
     /// No streams yet, at `now` in milliseconds.
     pub fn new(now: u64) -> Self {
-        Self { streams: BTreeMap::new(), now, started_at: now }
+        Self { streams: BTreeMap::new(), documents: BTreeMap::new(), now, started_at: now }
     }
 
     /// Time passes.
@@ -61,15 +64,15 @@ impl Model {
                 self.create(name, *kind, *life, payload, *closed)
             }
             Operation::Fork { name, source, offset, sub_offset } => self.fork(name, source, *offset, *sub_offset),
-            Operation::Append { name, kind, payload, close, stamp, mark } => {
-                self.append(name, *kind, payload, *close, *stamp, *mark)
-            }
+            Operation::Append { .. } => self.append(&Request::of(operation)),
             Operation::Delete { name } => self.delete(name),
             Operation::Trim { name, to } => self.trim(name, *to),
             Operation::Read { name, from } => self.read(name, *from),
             Operation::Look { name } => {
                 self.living(name).map(|stream| Answer::Seen { tail: stream.tail(), closed: stream.closed.is_some() })
             }
+            Operation::Transact { steps } => return self.transact(steps),
+            Operation::Documents => Ok(self.documents()),
         };
         outcome.unwrap_or_else(Answer::Refused)
     }
@@ -176,32 +179,14 @@ impl Model {
         Ok(answer)
     }
 
-    fn append(
-        &mut self,
-        name: Name,
-        kind: Kind,
-        payload: &str,
-        close: bool,
-        stamp: Option<Stamp>,
-        mark: Option<Name>,
-    ) -> Result<Answer, &'static str> {
+    fn append(&mut self, request: &Request) -> Result<Answer, &'static str> {
         let now = self.now;
-        let stream = self.living(name)?;
-        match stream.judge(kind, payload, close, stamp, mark)? {
-            Verdict::Accept => {
-                stream.bytes.extend_from_slice(payload.as_bytes());
-                stream.mark = mark.or(stream.mark);
-                stamp.map(|stamp| stream.producers.insert(stamp.id, (stamp.epoch, stamp.seq)));
-                if close {
-                    stream.closed = Some(stamp);
-                }
-                stream.accessed_at = now;
-                Ok(Answer::Written { tail: stream.tail(), closed: stream.closed.is_some() })
-            }
-            Verdict::Duplicate(highest) => {
-                stream.accessed_at = now;
-                Ok(Answer::Duplicate { tail: stream.tail(), closed: stream.closed.is_some(), highest })
-            }
+        let stream = self.living(request.name)?;
+        let verdict = stream.judge(request)?;
+        stream.accessed_at = now;
+        match verdict {
+            Verdict::Accept => Ok(stream.accept(request)),
+            Verdict::Duplicate(highest) => Ok(stream.known(highest)),
         }
     }
 
@@ -272,6 +257,26 @@ enum Verdict {
     Duplicate(Option<(u64, u64)>),
 }
 
+/// An [`Operation::Append`].
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    name: Name,
+    kind: Kind,
+    payload: &'a str,
+    close: bool,
+    stamp: Option<Stamp>,
+    mark: Option<Name>,
+}
+
+impl<'a> Request<'a> {
+    fn of(operation: &'a Operation) -> Self {
+        let Operation::Append { name, kind, payload, close, stamp, mark } = operation else {
+            unreachable!("only appends are requested")
+        };
+        Self { name, kind: *kind, payload, close: *close, stamp: *stamp, mark: *mark }
+    }
+}
+
 impl Stream {
     fn empty(kind: Kind, life: Life, now: u64) -> Self {
         Self {
@@ -309,14 +314,22 @@ impl Stream {
         ends.skip(last as usize).map(|at| at + 1).next()
     }
 
-    fn judge(
-        &self,
-        kind: Kind,
-        payload: &str,
-        close: bool,
-        stamp: Option<Stamp>,
-        mark: Option<Name>,
-    ) -> Result<Verdict, &'static str> {
+    fn accept(&mut self, request: &Request) -> Answer {
+        self.bytes.extend_from_slice(request.payload.as_bytes());
+        self.mark = request.mark.or(self.mark);
+        request.stamp.map(|stamp| self.producers.insert(stamp.id, (stamp.epoch, stamp.seq)));
+        if request.close {
+            self.closed = Some(request.stamp);
+        }
+        Answer::Written { tail: self.tail(), closed: self.closed.is_some() }
+    }
+
+    fn known(&self, highest: Option<(u64, u64)>) -> Answer {
+        Answer::Duplicate { tail: self.tail(), closed: self.closed.is_some(), highest }
+    }
+
+    fn judge(&self, request: &Request) -> Result<Verdict, &'static str> {
+        let Request { kind, payload, close, stamp, mark, .. } = *request;
         let known = stamp.and_then(|stamp| self.producers.get(stamp.id).copied());
         if let (Some(stamp), Some((epoch, _))) = (stamp, known)
             && stamp.epoch < epoch

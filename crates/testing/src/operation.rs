@@ -43,6 +43,19 @@ pub enum Operation {
     Read { name: Name, from: u64 },
     /// Tail and closure, without an access.
     Look { name: Name },
+    /// Several operations as one.
+    Transact { steps: Vec<TransactionStep> },
+    /// All documents.
+    Documents,
+}
+
+/// One operation of a transaction.
+#[derive(Debug, Clone)]
+pub enum TransactionStep {
+    /// [`Operation::Create`] or [`Operation::Append`], which may expect a tail.
+    Stream { operation: Operation, expected_tail: Option<u64> },
+    /// Sets or removes a document.
+    Document { key: Name, value: Option<Name> },
 }
 
 /// A producer's request.
@@ -73,6 +86,16 @@ pub enum Answer {
     Bytes { bytes: Vec<u8>, closed: bool },
     /// Tail and closure.
     Seen { tail: u64, closed: bool },
+    /// What each step did.
+    Transacted(Vec<Answer>),
+    /// A document was set or removed.
+    DocumentWritten,
+    /// A step of a transaction that was done before, with nothing to tell.
+    Known,
+    /// Keys and values.
+    Documents(Vec<(String, String)>),
     /// A refusal, by its name.
     Refused(&'static str),
+    /// A step of a transaction was refused.
+    RefusedAt(usize, &'static str),
 }

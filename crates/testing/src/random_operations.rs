@@ -1,19 +1,18 @@
 //! Random operations against an engine and the [`Model`], which must answer alike. Reopening, crashing, eviction and
 //! the reaper are steps like any other, and several operations may be decided in one batch.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::task::Poll;
+mod ask;
 
-use headwater_protocol::{Lifetime, Offset, ReadFrom, TtlSeconds, json};
+use headwater_protocol::json;
 use headwater_streams::limits::EngineLimits;
-use headwater_streams::{Append, AppendError, Appended, Create, CreateError, DeleteError, ReadError, TrimError};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::model::{Answer, Kind, Life, Model, Name, Operation, Stamp};
+use ask::Asked;
+
+use crate::model::{Answer, Kind, Life, Model, Name, Operation, Stamp, TransactionStep};
 use crate::reopen::Reopen;
 use crate::stage::{self, EPOCH_MS, Stage};
 
@@ -50,7 +49,7 @@ pub fn scripts(steps_max: usize) -> impl Strategy<Value = Vec<Step>> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         24 => any_operation().prop_map(Step::One),
-        6 => vec(plain_operation(), 2..6).prop_map(Step::Together),
+        6 => vec(committed_operation(), 2..6).prop_map(Step::Together),
         3 => select(vec![10_000, 50_000, 200_000]).prop_map(Step::Advance),
         2 => Just(Step::Tick),
         1 => Just(Step::Reopen),
@@ -61,16 +60,35 @@ fn step() -> impl Strategy<Value = Step> {
 fn any_operation() -> impl Strategy<Value = Operation> {
     let fork = (name(), name(), option::weighted(0.7, 0_u64..30), prop_oneof![3 => Just(0), 1 => 1_u64..4]);
     prop_oneof![
-        8 => plain_operation(),
+        10 => committed_operation(),
         3 => fork.prop_map(|(name, source, offset, sub_offset)| Operation::Fork { name, source, offset, sub_offset }),
         1 => (name(), 0_u64..30).prop_map(|(name, to)| Operation::Trim { name, to }),
         4 => (name(), prop_oneof![Just(0), 0_u64..30]).prop_map(|(name, from)| Operation::Read { name, from }),
         2 => name().prop_map(|name| Operation::Look { name }),
+        1 => Just(Operation::Documents),
     ]
 }
 
 /// What reaches the committer in one step, so that a batch decides it in the order in which it was sent.
-fn plain_operation() -> impl Strategy<Value = Operation> {
+fn committed_operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        8 => write(),
+        1 => name().prop_map(|name| Operation::Delete { name }),
+        3 => vec(transaction_step(), 0..5).prop_map(|steps| Operation::Transact { steps }),
+    ]
+}
+
+fn transaction_step() -> impl Strategy<Value = TransactionStep> {
+    let document = (select(vec!["k", "k/1"]), option::weighted(0.8, select(vec!["", "one", "two"])));
+    prop_oneof![
+        6 => (write(), option::weighted(0.1, 0_u64..20)).prop_map(|(operation, expected_tail)| {
+            TransactionStep::Stream { operation, expected_tail }
+        }),
+        1 => document.prop_map(|(key, value)| TransactionStep::Document { key, value }),
+    ]
+}
+
+fn write() -> impl Strategy<Value = Operation> {
     let stamp = (select(vec!["p", "q"]), 0_u64..3, 0_u64..4).prop_map(|(id, epoch, seq)| Stamp { id, epoch, seq });
     let mark = option::weighted(0.2, select(vec!["1", "10", "2", "a"]));
     let create = (name(), kind(), life(), content(), prop::bool::weighted(0.1));
@@ -84,7 +102,6 @@ fn plain_operation() -> impl Strategy<Value = Operation> {
             let payload = if payload.is_empty() && !close { vec![0] } else { payload };
             Operation::Append { name, kind, payload: stored(kind, payload), close, stamp, mark }
         }),
-        2 => name().prop_map(|name| Operation::Delete { name }),
     ]
 }
 
@@ -143,6 +160,7 @@ pub fn check<R: Reopen>(factory: R, script: Vec<Step>) {
         for name in NAMES {
             compare(&stage, &mut model, usize::MAX, vec![Operation::Look { name }]).await;
         }
+        compare(&stage, &mut model, usize::MAX, vec![Operation::Documents]).await;
     });
 }
 
@@ -195,185 +213,4 @@ async fn hold<R: Reopen>(stage: &Stage<R>) -> tokio::task::JoinHandle<()> {
     let task = tokio::spawn(async move { engine.write_documents(Vec::new()).await.expect("an empty write succeeds") });
     stage::within(stage.faults.commit_waits()).await;
     task
-}
-
-/// An operation under way: submitted by its first poll.
-struct Asked<'a> {
-    future: Pin<Box<dyn Future<Output = Answer> + 'a>>,
-    early: Option<Answer>,
-}
-
-impl<'a> Asked<'a> {
-    fn new<R: Reopen>(stage: &'a Stage<R>, number: usize, operation: &'a Operation) -> Self {
-        Self { future: Box::pin(ask(stage, number, operation)), early: None }
-    }
-
-    async fn poll_once(&mut self) {
-        self.early = poll_fn(|cx| match self.future.as_mut().poll(cx) {
-            Poll::Ready(answer) => Poll::Ready(Some(answer)),
-            Poll::Pending => Poll::Ready(None),
-        })
-        .await;
-    }
-
-    async fn answer(self) -> Answer {
-        match self.early {
-            Some(answer) => answer,
-            None => self.future.await,
-        }
-    }
-}
-
-async fn ask<R: Reopen>(stage: &Stage<R>, number: usize, operation: &Operation) -> Answer {
-    let outcome = match operation {
-        Operation::Create { name, kind, life, payload, closed } => {
-            let create = Create {
-                lifetime: lifetime(*life),
-                payload: payload.clone().into(),
-                closed: *closed,
-                ..described(name, *kind)
-            };
-            created(stage.engine.create(create).await)
-        }
-        Operation::Fork { name, source, offset, sub_offset } => {
-            created(stage.engine.create(stage::fork_at(name, source, *offset, *sub_offset)).await)
-        }
-        Operation::Append { .. } => appended(stage.engine.append(request(operation)).await),
-        Operation::Delete { name } => {
-            stage.engine.delete(&stage::path(name)).await.map_err(deletion).map(|()| Answer::Deleted)
-        }
-        Operation::Trim { name, to } => {
-            let earliest = stage.engine.trim(&stage::path(name), Offset::new(*to)).await;
-            earliest.map_err(trimming).map(|earliest| Answer::Trimmed { earliest: earliest.get() })
-        }
-        Operation::Read { name, from } if number.is_multiple_of(2) => {
-            read_pages(stage, name, *from).await.map_err(reading)
-        }
-        Operation::Read { name, from } => read_live(stage, name, *from).await.map_err(reading),
-        Operation::Look { name } => {
-            let seen = stage.engine.metadata(&stage::path(name)).await;
-            seen.map_err(reading).map(|seen| Answer::Seen { tail: seen.tail.get(), closed: seen.closed })
-        }
-    };
-    outcome.unwrap_or_else(Answer::Refused)
-}
-
-fn described(name: &str, kind: Kind) -> Create {
-    match kind {
-        Kind::Text => stage::text(name),
-        Kind::Json => stage::json_stream(name),
-    }
-}
-
-fn lifetime(life: Life) -> Option<Lifetime> {
-    match life {
-        Life::Forever => None,
-        Life::Sliding(ms) => Some(Lifetime::Sliding(TtlSeconds(ms / 1000))),
-        Life::Until(at_ms) => Some(Lifetime::Until { at_ms: at_ms as i64 }),
-    }
-}
-
-fn request(operation: &Operation) -> Append {
-    let Operation::Append { name, kind, payload, close, stamp, mark } = operation else {
-        unreachable!("only appends are requested")
-    };
-    Append {
-        content_type: described(name, *kind).content_type,
-        close: *close,
-        producer: stamp.map(|stamp| stage::stamp(stamp.id, stamp.epoch, stamp.seq)),
-        stream_seq: mark.and_then(stage::stream_seq),
-        ..stage::append(name, payload.clone())
-    }
-}
-
-async fn read_pages<R: Reopen>(stage: &Stage<R>, name: &str, from: u64) -> Result<Answer, ReadError> {
-    let mut all = Vec::new();
-    let mut from = Offset::new(from);
-    loop {
-        let (page, bytes) = stage.page(name, ReadFrom::At(from)).await?;
-        all.extend_from_slice(&bytes);
-        if page.up_to_date {
-            return Ok(Answer::Bytes { bytes: all, closed: page.closed });
-        }
-        assert!(page.next > from && !page.closed, "a partial page brings something and is not the end");
-        from = page.next;
-    }
-}
-
-async fn read_live<R: Reopen>(stage: &Stage<R>, name: &str, from: u64) -> Result<Answer, ReadError> {
-    let mut follower = stage.engine.follow(&stage::path(name), stage::at(from)).await?;
-    let mut all = Vec::new();
-    loop {
-        let (at_tail, closed) = follower.at_tail();
-        if at_tail {
-            assert_eq!(stage::is_waiting(&mut follower), !closed, "who is caught up waits, unless it is the end");
-            return Ok(Answer::Bytes { bytes: all, closed });
-        }
-        all.extend_from_slice(&stage::next(&mut follower).await.bytes);
-    }
-}
-
-fn created(outcome: Result<headwater_streams::Created, CreateError>) -> Result<Answer, &'static str> {
-    match outcome {
-        Ok(created) => {
-            let tail = created.metadata.tail.get();
-            Ok(Answer::Created { is_new: created.is_new, tail, closed: created.metadata.closed })
-        }
-        Err(CreateError::Differs(_)) => Err("differs"),
-        Err(CreateError::PathHeld) => Err("path held"),
-        Err(CreateError::SourceNotFound) => Err("no source"),
-        Err(CreateError::SourceDeleted) => Err("source deleted"),
-        Err(CreateError::ForkOffset { .. }) => Err("fork offset"),
-        Err(CreateError::ForkOffsetInsideMessage) => Err("fork offset inside"),
-        Err(CreateError::ForkSubOffset) => Err("fork sub-offset"),
-        Err(other) => panic!("a refusal that the model does not know: {other:?}"),
-    }
-}
-
-fn appended(outcome: Result<Appended, AppendError>) -> Result<Answer, &'static str> {
-    match outcome {
-        Ok(Appended::Written { next, closed }) => Ok(Answer::Written { tail: next.get(), closed }),
-        Ok(Appended::Duplicate { next, closed, highest }) => {
-            let highest = highest.map(|(epoch, seq)| (epoch.get(), seq.get()));
-            Ok(Answer::Duplicate { tail: next.get(), closed, highest })
-        }
-        Err(AppendError::NotFound) => Err("not found"),
-        Err(AppendError::Gone) => Err("gone"),
-        Err(AppendError::Closed { .. }) => Err("closed"),
-        Err(AppendError::ContentTypeDiffers(_)) => Err("type"),
-        Err(AppendError::StreamSeqNotIncreasing) => Err("stream-seq"),
-        Err(AppendError::Fenced { .. }) => Err("fenced"),
-        Err(AppendError::EpochStart) => Err("epoch start"),
-        Err(AppendError::Gap { .. }) => Err("gap"),
-        Err(other) => panic!("a refusal that the model does not know: {other:?}"),
-    }
-}
-
-fn deletion(cause: DeleteError) -> &'static str {
-    match cause {
-        DeleteError::NotFound => "not found",
-        DeleteError::Gone => "gone",
-        DeleteError::Engine(other) => panic!("a refusal that the model does not know: {other:?}"),
-    }
-}
-
-fn trimming(cause: TrimError) -> &'static str {
-    match cause {
-        TrimError::NotFound => "not found",
-        TrimError::Gone => "gone",
-        TrimError::HasForks(_) => "has forks",
-        TrimError::PastTail { .. } => "past tail",
-        TrimError::InsideMessage => "inside message",
-        TrimError::Engine(other) => panic!("a refusal that the model does not know: {other:?}"),
-    }
-}
-
-fn reading(cause: ReadError) -> &'static str {
-    match cause {
-        ReadError::NotFound => "not found",
-        ReadError::Gone => "gone",
-        ReadError::Trimmed { .. } => "trimmed",
-        ReadError::NotAnOffset => "not an offset",
-        other => panic!("a refusal that the model does not know: {other:?}"),
-    }
 }

@@ -28,11 +28,19 @@ pub fn transaction(random: &mut StdRng, model: &Model, next_id: &mut impl FnMut(
             80..84 => vec![soft_delete(&stream.head)],
             84..88 => vec![forks(random, &stream.head)],
             88..92 => vec![document(random)],
-            92..94 => vec![document(random), append(random, &stream.head), create(random, model, next_id())],
+            92..95 => over_several(random, model, next_id()),
             _ => remove_and_maybe_recreate(random, &stream.head, next_id),
         }
     };
     Transaction { changes }
+}
+
+/// Changes to every stream that may grow, a new stream and a document.
+pub fn over_several(random: &mut StdRng, model: &Model, id: StreamId) -> Vec<Change> {
+    let growing = model.streams.values().filter(|stream| stream.head.tail.get() < STREAM_BYTES_MAX);
+    let mut changes: Vec<Change> = growing.map(|stream| append(random, &stream.head)).collect();
+    changes.extend([create(random, model, id), document(random)]);
+    changes
 }
 
 /// Bytes that tell where they belong.

@@ -69,8 +69,12 @@ fn marked(seq: &str) -> Append {
     Append { stream_seq: Some(StreamSeq::new(seq.as_bytes()).unwrap()), ..append("x") }
 }
 
+fn room(max: usize) -> ProducerRoom {
+    ProducerRoom { max, others: 0 }
+}
+
 fn decide(head: &Head, append: &Append) -> Result<Verdict, AppendError> {
-    decide_append(head, append, NOW_MS, 2)
+    decide_append(head, append, NOW_MS, room(2))
 }
 
 fn accepted(head: &Head, append: &Append) -> AppendDelta {
@@ -276,7 +280,7 @@ proptest! {
             let id = ProducerId::new(["p", "q", "r"][producer as usize]).unwrap();
             let request = Append { producer: Some(ProducerStamp { id, ..stamp(epoch, seq) }), close, ..append("x") };
             let tail = head.tail;
-            if let Ok(Verdict::Accept(delta)) = decide_append(&head, &request, NOW_MS, 3) {
+            if let Ok(Verdict::Accept(delta)) = decide_append(&head, &request, NOW_MS, room(3)) {
                 let follows = match last.get(&producer) {
                     None => seq == 0,
                     Some((known, highest)) => (epoch == *known && seq == highest + 1) || (epoch > *known && seq == 0),
@@ -286,7 +290,7 @@ proptest! {
                 head.apply(&delta);
                 last.insert(producer, (epoch, seq));
                 prop_assert_eq!(head.tail, tail.advance(1));
-                prop_assert!(matches!(decide_append(&head, &request, NOW_MS, 3), Ok(Verdict::Duplicate(Some(_)))));
+                prop_assert!(matches!(decide_append(&head, &request, NOW_MS, room(3)), Ok(Verdict::Duplicate(Some(_)))));
             }
         }
     }

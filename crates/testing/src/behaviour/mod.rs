@@ -12,6 +12,7 @@ pub mod failure;
 pub mod follow;
 pub mod forks;
 pub mod read;
+pub mod transact;
 
 use headwater_streams::Create;
 
@@ -123,6 +124,22 @@ macro_rules! behaviours {
                 one_key_twice_in_a_write_keeps_the_last,
                 activity_tells_each_changed_stream_once,
                 activity_waits_for_a_change,;
+            transact:
+                the_steps_of_a_transaction_happen_together,
+                a_refused_step_leaves_everything_as_it_was,
+                a_step_sees_what_the_ones_before_it_did,
+                an_existing_stream_counts_as_created,
+                an_expected_tail_guards_a_transaction,
+                a_repeated_transaction_is_recognised_across_restarts,
+                a_repeated_transaction_is_known_when_a_stream_has_ended_since,
+                a_transaction_that_is_a_duplicate_in_part_is_refused,
+                producers_are_limited_in_a_transaction_too,
+                followers_and_activity_hear_of_every_stream_of_a_transaction,
+                transactions_and_appends_share_a_batch,
+                an_expired_stream_makes_way_in_a_transaction,
+                ephemeral_streams_take_part_in_transactions,
+                a_transaction_that_fails_to_commit_is_never_seen,
+                a_transaction_of_too_many_steps_or_with_a_fork_is_refused,;
         }
     };
 }
@@ -181,6 +198,7 @@ mod tests {
             include_str!("eviction.rs"),
             include_str!("failure.rs"),
             include_str!("documents.rs"),
+            include_str!("transact.rs"),
         ];
         for source in modules {
             for line in source.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
