@@ -1,7 +1,6 @@
 //! The bytes of streams that live in memory only.
 //!
-//! All of them together are bounded: when there are too many, the oldest go, and reading those answers that they are no
-//! longer kept.
+//! All of them together are bounded: when there are too many, the oldest go, and their streams begin later.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
@@ -26,10 +25,11 @@ impl EphemeralBytes {
         Self { streams: HashMap::default(), order: VecDeque::new(), bytes: 0, bytes_max }
     }
 
-    /// Adds a payload of a stream.
-    pub(crate) fn add(&mut self, id: StreamId, start: Offset, payload: &Bytes) {
+    /// Adds a payload of a stream. Tells each stream that loses bytes for it, and up to which position.
+    pub(crate) fn add(&mut self, id: StreamId, start: Offset, payload: &Bytes) -> Vec<(StreamId, Offset)> {
+        let mut lost = Vec::new();
         if payload.is_empty() {
-            return;
+            return lost;
         }
         // Copied: a request's payload may be a small part of a large buffer.
         let payload = Bytes::copy_from_slice(payload);
@@ -38,8 +38,10 @@ impl EphemeralBytes {
         self.order.push_back((id, start));
         while self.bytes > self.bytes_max {
             let Some((id, start)) = self.order.pop_front() else { break };
-            self.drop_payload(id, start);
+            let len = self.drop_payload(id, start);
+            lost.extend((len > 0).then(|| (id, start.advance(len as u64))));
         }
+        lost
     }
 
     /// Forgets what lies wholly before `earliest`.
@@ -84,11 +86,14 @@ impl EphemeralBytes {
         if next < range.end { Err(StoreError::Reclaimed) } else { Ok(found.freeze()) }
     }
 
-    fn drop_payload(&mut self, id: StreamId, start: Offset) {
-        let Some(payloads) = self.streams.get_mut(&id) else { return };
-        self.bytes -= payloads.remove(&start).map_or(0, |payload| payload.len());
+    /// Returns how long it was: 0 when it was gone already.
+    fn drop_payload(&mut self, id: StreamId, start: Offset) -> usize {
+        let Some(payloads) = self.streams.get_mut(&id) else { return 0 };
+        let len = payloads.remove(&start).map_or(0, |payload| payload.len());
+        self.bytes -= len;
         if payloads.is_empty() {
             self.streams.remove(&id);
         }
+        len
     }
 }

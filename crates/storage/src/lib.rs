@@ -20,6 +20,7 @@ mod journal;
 mod memtable;
 mod reader;
 mod record;
+mod replay;
 
 mod archive;
 mod catalog;

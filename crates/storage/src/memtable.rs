@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
-use headwater_protocol::{Lifetime, StreamPath};
-use headwater_streams::{AppendDelta, Change, DocumentKey, Durability, Head, Listed, StreamId, Version};
+use headwater_protocol::{Lifetime, Offset, StreamPath};
+use headwater_streams::{AppendDelta, Change, DocumentKey, Durability, Head, Listed, Reclaimed, StreamId, Version};
 
 use crate::checkpoint::{Checkpoint, HeadPatch, JournalPosition, Patched};
 use crate::record::Logged;
@@ -100,6 +100,26 @@ impl Memtable {
             return Ok(());
         }
         self.ephemeral.apply(change)
+    }
+
+    /// The bytes of a stream that lives in memory only went, up to `earliest`: it begins later, and so do its forks.
+    pub(crate) fn reclaim_ephemeral(&mut self, id: StreamId, earliest: Offset) -> Vec<Reclaimed> {
+        let heads = &mut self.ephemeral.created;
+        // Looking for forks is worth it only where there are some.
+        let Some(has_forks) = heads.get(&id).map(|head| head.forks > 0) else { return Vec::new() };
+        let reclaim = |head: &mut Head, earliest: Offset| {
+            head.earliest = head.earliest.max(earliest);
+            Reclaimed { id: head.id, path: head.path.clone(), earliest: head.earliest }
+        };
+        if !has_forks {
+            return heads.get_mut(&id).map(|head| reclaim(head, earliest)).into_iter().collect();
+        }
+        let lost_by = |head: &Head| match head.inherited.iter().find(|span| span.source == id) {
+            _ if head.id == id => Some(earliest),
+            Some(span) if span.from < earliest => Some(earliest.min(span.to)),
+            _ => None,
+        };
+        heads.values_mut().filter_map(|head| lost_by(head).map(|earliest| reclaim(head, earliest))).collect()
     }
 
     /// Everything before `position` has been applied.

@@ -15,6 +15,8 @@ use world::{World, now, workload};
 
 /// Crashes come after 1 to so many changes to the disk.
 const CHANGES_MAX: u64 = 48;
+/// Changes of a transaction over several streams.
+const SEVERAL_CHANGES_MIN: usize = 5;
 
 #[derive(Debug, Clone, Copy)]
 enum Crash {
@@ -97,13 +99,15 @@ fn a_transaction_over_several_streams_is_there_whole_or_not_at_all() {
         println!("seed {seed}");
         let mut world = World::new(seed);
         let store = world.open().unwrap();
-        for _ in 0..20 {
-            world.commit_random(&store).unwrap();
-        }
         let id = now(store.allocate_id()).unwrap();
+        let changes = loop {
+            world.commit_random(&store).unwrap();
+            let changes = workload::over_several(&mut world.random, &world.model, id);
+            if changes.len() >= SEVERAL_CHANGES_MIN {
+                break changes;
+            }
+        };
         let before = world.model.clone();
-        let changes = workload::over_several(&mut world.random, &before, id);
-        assert!(changes.len() > 3, "several streams take part");
         world.disk.fail_after(seed % 4, Fault::Crash);
         let acknowledged = world.commit(&store, vec![Transaction { changes }]).is_ok();
         drop(store);

@@ -26,7 +26,7 @@ use crate::limits::{
 use crate::live::{Chunk, Live, Presence};
 use crate::mailbox::Round;
 use crate::operation::{Append, AppendError, Appended, EngineError};
-use crate::store::{BatchId, Outcome, Store, StoreError};
+use crate::store::{BatchId, Outcome, Reclaimed, Store, StoreError};
 use crate::submission::{Answer, Submission};
 use crate::tail_cache::TailCache;
 
@@ -254,6 +254,8 @@ impl<S: Store> Committer<S> {
                 self.inner.observer.committed(batch.operations, batch.payload_bytes, commit.written_bytes, commit.sync);
                 let mut round = Round::default();
                 self.publish(&mut round, batch.publications, appended);
+                self.begin_later(commit.reclaimed);
+                // ORDER: who found bytes gone waits for this to see why.
                 self.inner.commits.send_modify(|count| *count += 1);
                 if !batch.activity.is_empty() {
                     self.inner.activity.note(std::mem::take(&mut batch.activity));
@@ -298,6 +300,15 @@ impl<S: Store> Committer<S> {
                     live.end(round, presence);
                 }
             }
+        }
+    }
+
+    /// Shows readers where streams begin of which the store has given up bytes.
+    fn begin_later(&mut self, reclaimed: Vec<Reclaimed>) {
+        for Reclaimed { id, path, earliest } in reclaimed {
+            let Some(slot) = self.slots.get_mut(&path).filter(|slot| slot.head.id == id) else { continue };
+            slot.head.earliest = slot.head.earliest.max(earliest);
+            slot.live.begin_at(slot.head.earliest);
         }
     }
 

@@ -48,4 +48,4 @@ pub use operation::{
 };
 pub use page::Page;
 pub use step::{Step, StepDone, StepError, TransactionError};
-pub use store::{BatchId, Commit, Listed, Outcome, Store, StoreError, StoreStats};
+pub use store::{BatchId, Commit, Listed, Outcome, Reclaimed, Store, StoreError, StoreStats};

@@ -213,6 +213,12 @@ impl Live {
         woken.into_values().for_each(|waker| round.wake(waker));
     }
 
+    /// Shows readers that everything before `earliest` is gone. Wakes nobody: whoever waits is past it.
+    pub(crate) fn begin_at(&self, earliest: Offset) {
+        let mut state = self.state.lock();
+        state.published.earliest = state.published.earliest.max(earliest);
+    }
+
     /// Ends every reader: the stream is gone, or the engine stops. Stopping changes nothing for one that is gone.
     pub(crate) fn end(&self, round: &mut Round, presence: Presence) {
         let woken = {

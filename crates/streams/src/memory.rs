@@ -62,7 +62,8 @@ impl Store for MemoryStore {
         }
         let before = kept.written_bytes;
         let outcomes = batch.into_iter().map(|transaction| kept.apply(transaction)).collect();
-        Ok(Commit { outcomes, written_bytes: kept.written_bytes - before, sync: begun.elapsed().max(Duration::ZERO) })
+        let sync = begun.elapsed().max(Duration::ZERO);
+        Ok(Commit { outcomes, written_bytes: kept.written_bytes - before, sync, reclaimed: Vec::new() })
     }
 
     async fn read(&self, id: StreamId, range: Range<Offset>) -> Result<Bytes, StoreError> {

@@ -91,6 +91,19 @@ pub struct Commit {
     pub written_bytes: u64,
     /// Time from first write to durable.
     pub sync: Duration,
+    /// Streams of which the store gave up bytes to make room: only ephemeral ones. [`Store::load`] tells the same.
+    pub reclaimed: Vec<Reclaimed>,
+}
+
+/// A stream that begins later than it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reclaimed {
+    /// Whose bytes went.
+    pub id: StreamId,
+    /// Its path.
+    pub path: StreamPath,
+    /// The first position that is still kept, between messages.
+    pub earliest: Offset,
 }
 
 /// One row of a listing.

@@ -72,8 +72,6 @@ impl fmt::Display for Damage {
 
 /// Receives what the journal holds.
 pub(crate) trait Replay {
-    /// Segment `number` holds the records that come next.
-    fn segment(&mut self, segment: &Arc<Segment>);
     /// A record's changes. `is_covered`: the catalog has them, only payload places are news. False when they do not
     /// follow from what came before.
     fn record(&mut self, changes: &mut Vec<Logged>, is_covered: bool) -> bool;
@@ -234,7 +232,6 @@ impl Reading<'_> {
     /// Hands the segment's records on and returns where the last one ends.
     fn read(&mut self, candidate: &Candidate, used: &[Candidate]) -> Result<usize, StoreError> {
         let segment = &candidate.segment;
-        self.replay.segment(segment);
         let bytes = match load(segment) {
             Ok(bytes) => bytes,
             Err(error) => {

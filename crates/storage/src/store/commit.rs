@@ -1,9 +1,10 @@
 //! Commit: one durable write, then memory follows.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use headwater_streams::{Change, Commit, Outcome, StoreError, StreamId, Transaction};
+use headwater_streams::{Change, Commit, Outcome, Reclaimed, StoreError, StreamId, Transaction};
 
 use super::Core;
 use crate::extents::{ExtentChange, Extents};
@@ -30,10 +31,8 @@ impl Core {
         let outcomes = vec![Outcome::Landed; batch.len()];
         let (durable, ephemeral) = self.split(batch);
         let (written_bytes, sync) = self.commit_durable(durable)?;
-        if !ephemeral.is_empty() {
-            self.apply_ephemeral(ephemeral);
-        }
-        Ok(Commit { outcomes, written_bytes, sync })
+        let reclaimed = if ephemeral.is_empty() { Vec::new() } else { self.apply_ephemeral(ephemeral) };
+        Ok(Commit { outcomes, written_bytes, sync, reclaimed })
     }
 
     pub(super) fn allocate_id(&self) -> Result<StreamId, StoreError> {
@@ -105,17 +104,19 @@ impl Core {
         (durable, ephemeral)
     }
 
-    fn apply_ephemeral(&self, changes: Vec<Change>) {
+    /// Applies changes to ephemeral streams; returns those of which bytes went to make room.
+    fn apply_ephemeral(&self, changes: Vec<Change>) -> Vec<Reclaimed> {
         let mut memtable = self.memtable.lock();
         let mut bytes = self.ephemeral.write();
+        let mut lost = HashMap::new();
         for change in changes {
             match &change {
                 Change::Create { head, payload } => {
                     let start = headwater_protocol::Offset::new(head.tail.get() - payload.len() as u64);
-                    bytes.add(head.id, start, payload);
+                    lost.extend(bytes.add(head.id, start, payload));
                 }
                 Change::Append { id, delta, .. } => {
-                    bytes.add(*id, delta.start, &delta.payload);
+                    lost.extend(bytes.add(*id, delta.start, &delta.payload));
                     if let Some(earliest) = delta.trim_to {
                         bytes.trim(*id, earliest);
                     }
@@ -127,6 +128,7 @@ impl Core {
             let applied = memtable.apply_ephemeral(Logged::new(change, Placed { segment: 0, position: 0, len }));
             applied.expect("the engine decides on current heads");
         }
+        lost.into_iter().flat_map(|(id, earliest)| memtable.reclaim_ephemeral(id, earliest)).collect()
     }
 }
 

@@ -18,13 +18,12 @@ use crate::catalog::Catalog;
 use crate::disk::{Disk, FileDisk};
 use crate::ephemeral::EphemeralBytes;
 use crate::error::{OpenError, io_error, open_error};
-use crate::extents::{ExtentChange, Extents};
 use crate::format::DataFormat;
-use crate::journal::recovery::{Damage, Recovered, Replay, Start, recover};
+use crate::journal::recovery::{Damage, Recovered, Start};
 use crate::journal::{JOURNAL_DIR, Pool, Segment, Writer};
 use crate::lock::DirectoryLock;
-use crate::memtable::Memtable;
-use crate::record::{Logged, SEGMENT_HEADER_BYTES};
+use crate::record::SEGMENT_HEADER_BYTES;
+use crate::replay::{Replayed, replay};
 
 /// Zeros that end the journal after a torn tail: enough to cover a record's header wherever a write may start.
 const CUT_BYTES: usize = 24;
@@ -50,11 +49,7 @@ pub(super) fn open_parts(
     let archive = Arc::new(open_archive(&disk, &catalog).map_err(store_error)?);
     let covered = catalog.covered().map_err(StoreError::from)?;
     let start = Start { journal_start: covered.archived.segment, covered: covered.position, salt: format.salt };
-    let mut replaying = Replaying { memtable: Memtable::new(covered.position), extents: Extents::default() };
-    let recovered = recover(&*disk, start, &limits, &mut replaying)?;
-    let Replaying { mut memtable, mut extents } = replaying;
-    recovered.used.iter().for_each(|segment| extents.add_segment(segment.clone()));
-    memtable.advance(recovered.end);
+    let (Replayed { memtable, extents, .. }, recovered) = replay(&*disk, start, &limits)?;
     recovered.damaged_headers.iter().for_each(|damage| tracing::warn!(%damage, "a segment's header is damaged"));
     let health = Health::default();
     let active = recovered.used.last().filter(|last| last.number() == recovered.end.segment).cloned();
@@ -142,26 +137,4 @@ pub(super) fn store_error(error: ArchiveError) -> StoreError {
         return StoreError::Full;
     }
     StoreError::Io { operation: "using the archive".to_owned(), cause: error.to_string() }
-}
-
-struct Replaying {
-    memtable: Memtable,
-    extents: Extents,
-}
-
-impl Replay for Replaying {
-    fn segment(&mut self, _segment: &Arc<Segment>) {}
-
-    fn record(&mut self, changes: &mut Vec<Logged>, is_covered: bool) -> bool {
-        let mut follows = true;
-        for change in changes.drain(..) {
-            let extent_change = ExtentChange::from(&change);
-            if is_covered || self.memtable.apply(change).is_ok() {
-                self.extents.apply(extent_change);
-            } else {
-                follows = false;
-            }
-        }
-        follows
-    }
 }

@@ -10,14 +10,14 @@ use crate::catalog::{ArchiveFileRow, CatalogError, CatalogReader, Covered};
 use crate::checkpoint::JournalPosition;
 use crate::disk::Disk;
 use crate::error::OpenError;
-use crate::extents::{ExtentChange, Extents};
+use crate::extents::Extents;
 use crate::format::{DataFormat, FORMAT_FILE};
 use crate::journal::Segment;
-use crate::journal::recovery::{Recovered, Replay, Start, recover};
+use crate::journal::recovery::{Recovered, Start};
 use crate::limits::StoreLimits;
 use crate::lock::DirectoryLock;
 use crate::memtable::Memtable;
-use crate::record::Logged;
+use crate::replay::{Replayed, replay};
 
 /// Streams read from the catalog at a time.
 const PAGE_STREAMS: usize = 512;
@@ -52,11 +52,8 @@ impl Snapshot {
             Err(error) => (Err(error), NOTHING_COVERED),
         };
         let start = Start { journal_start: covered.archived.segment, covered: covered.position, salt: format.salt };
-        let mut replaying =
-            Replaying { memtable: Memtable::new(covered.position), extents: Extents::default(), records: 0 };
-        let recovered = recover(&*disk, start, &StoreLimits::default(), &mut replaying)?;
-        let Replaying { memtable, mut extents, records } = replaying;
-        recovered.used.iter().for_each(|segment| extents.add_segment(segment.clone()));
+        let (replayed, recovered) = replay(&*disk, start, &StoreLimits::default())?;
+        let Replayed { memtable, extents, records } = replayed;
         Ok(Self { disk, format, catalog, covered, recovered, records, memtable, extents, _lock: lock })
     }
 
@@ -125,28 +122,4 @@ const NOTHING_COVERED: Covered = Covered {
 fn with_covered(catalog: Option<CatalogReader>) -> Result<(Option<CatalogReader>, Covered), CatalogError> {
     let covered = catalog.as_ref().map_or(Ok(NOTHING_COVERED), CatalogReader::covered)?;
     Ok((catalog, covered))
-}
-
-struct Replaying {
-    memtable: Memtable,
-    extents: Extents,
-    records: u64,
-}
-
-impl Replay for Replaying {
-    fn segment(&mut self, _: &Arc<Segment>) {}
-
-    fn record(&mut self, changes: &mut Vec<Logged>, is_covered: bool) -> bool {
-        self.records += 1;
-        let mut follows = true;
-        for change in changes.drain(..) {
-            let extent_change = ExtentChange::from(&change);
-            if is_covered || self.memtable.apply(change).is_ok() {
-                self.extents.apply(extent_change);
-            } else {
-                follows = false;
-            }
-        }
-        follows
-    }
 }

@@ -14,6 +14,8 @@ use super::model::{Model, ModelStream};
 
 const STREAMS_MAX: usize = 7;
 const STREAM_BYTES_MAX: u64 = 15_000;
+/// Streams that one transaction appends to.
+const TOGETHER_MAX: usize = 3;
 
 /// A transaction that a store holding `model` must take. `next_id` gives ids for new streams.
 pub fn transaction(random: &mut StdRng, model: &Model, next_id: &mut impl FnMut() -> StreamId) -> Transaction {
@@ -35,10 +37,10 @@ pub fn transaction(random: &mut StdRng, model: &Model, next_id: &mut impl FnMut(
     Transaction { changes }
 }
 
-/// Changes to every stream that may grow, a new stream and a document.
+/// Changes to streams that may grow, a new stream and a document.
 pub fn over_several(random: &mut StdRng, model: &Model, id: StreamId) -> Vec<Change> {
     let growing = model.streams.values().filter(|stream| stream.head.tail.get() < STREAM_BYTES_MAX);
-    let mut changes: Vec<Change> = growing.map(|stream| append(random, &stream.head)).collect();
+    let mut changes: Vec<Change> = growing.take(TOGETHER_MAX).map(|stream| append(random, &stream.head)).collect();
     changes.extend([create(random, model, id), document(random)]);
     changes
 }
