@@ -1,0 +1,297 @@
+//! JSON values kept as their source text, so that no number changes on its way.
+//!
+//! A value is compacted (no white space between tokens) and then left alone. Two values are the same content when they
+//! differ in nothing but the order of keys and the escapes of strings; `1` and `1.0` are different texts and so
+//! different content.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// One JSON value as compact source text.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Json(Box<RawValue>);
+
+impl Json {
+    /// Takes `raw` without the white space between its tokens.
+    pub fn compact(raw: &RawValue) -> Self {
+        Self::from_valid(compact(raw.get()).0)
+    }
+
+    /// A string.
+    pub fn text(text: &str) -> Self {
+        Self::of(&text)
+    }
+
+    /// A whole number.
+    pub fn whole(number: u64) -> Self {
+        Self::from_valid(number.to_string())
+    }
+
+    /// `null`.
+    pub fn null() -> Self {
+        Self(RawValue::NULL.to_owned())
+    }
+
+    /// What `value` serializes to.
+    pub(crate) fn of(value: &impl Serialize) -> Self {
+        Self(serde_json::value::to_raw_value(value).expect("plain values with text keys serialize"))
+    }
+
+    pub(crate) fn from_valid(text: String) -> Self {
+        Self(RawValue::from_string(text).expect("the text was valid JSON already"))
+    }
+
+    /// The source text.
+    pub fn get(&self) -> &str {
+        self.0.get()
+    }
+
+    /// Whether it is `null`.
+    pub fn is_null(&self) -> bool {
+        self.get() == "null"
+    }
+
+    /// The text of a string; `None` for anything else, unpaired surrogates included.
+    pub fn as_str(&self) -> Option<Cow<'_, str>> {
+        as_str(self.get())
+    }
+
+    /// A whole number that is not negative.
+    pub fn as_whole(&self) -> Option<u64> {
+        serde_json::from_str(self.get()).ok()
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.get())
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get() || canonical(self.get()) == canonical(other.get())
+    }
+}
+
+impl Eq for Json {}
+
+fn as_str(text: &str) -> Option<Cow<'_, str>> {
+    if !text.starts_with('"') {
+        return None;
+    }
+    let inner = &text[1..text.len() - 1];
+    if !inner.contains('\\') {
+        return Some(Cow::Borrowed(inner));
+    }
+    serde_json::from_str::<String>(text).ok().map(Cow::Owned)
+}
+
+/// Valid JSON without the white space between its tokens, and how deep it nests.
+pub(crate) fn compact(text: &str) -> (String, usize) {
+    let mut compacted = String::with_capacity(text.len());
+    let (mut depth, mut deepest) = (0_usize, 0_usize);
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', '[', '{', ']', '}', ' ', '\t', '\n', '\r']) {
+        compacted.push_str(&rest[..at]);
+        let byte = rest.as_bytes()[at];
+        let end = match byte {
+            b'"' => at + string_len(&rest[at..]),
+            _ => at + 1,
+        };
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+        if !byte.is_ascii_whitespace() {
+            compacted.push_str(&rest[at..end]);
+        }
+        rest = &rest[end..];
+    }
+    compacted.push_str(rest);
+    (compacted, deepest)
+}
+
+/// Bytes of the string that `text` begins with, quotes included.
+fn string_len(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = 1;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+/// The text that all equal contents share.
+pub(crate) fn canonical(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    write_canonical(text, &mut out);
+    out
+}
+
+fn write_canonical(text: &str, out: &mut String) {
+    let is_written = match text.as_bytes().first() {
+        Some(b'"') => as_str(text).map(|decoded| out.push_str(Json::text(&decoded).get())),
+        Some(b'{') => write_canonical_object(text, out),
+        Some(b'[') => write_canonical_array(text, out),
+        _ => None,
+    };
+    if is_written.is_none() {
+        out.push_str(text);
+    }
+}
+
+fn write_canonical_object(text: &str, out: &mut String) -> Option<()> {
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
+    out.push('{');
+    for (name, value) in fields {
+        out.push_str(Json::text(&name).get());
+        out.push(':');
+        write_canonical(value.get(), out);
+        out.push(',');
+    }
+    out.push('}');
+    Some(())
+}
+
+fn write_canonical_array(text: &str, out: &mut String) -> Option<()> {
+    let elements: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+    out.push('[');
+    for element in elements {
+        write_canonical(element.get(), out);
+        out.push(',');
+    }
+    out.push(']');
+    Some(())
+}
+
+/// Whether every reader can hold it: no number beyond a double, no unpaired surrogate.
+pub(crate) fn is_portable(json: &Json) -> bool {
+    serde_json::from_str::<Value>(json.get()).is_ok()
+}
+
+/// The fields of an object, in their order, each as source text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Object(Vec<(Box<str>, Json)>);
+
+impl Object {
+    /// The fields of compact text; `None` when it is no object.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Json> {
+        self.0.iter().find(|(field, _)| &**field == name).map(|(_, value)| value)
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.get(name)?.as_str()
+    }
+
+    pub(crate) fn whole(&self, name: &str) -> Option<u64> {
+        self.get(name)?.as_whole()
+    }
+
+    /// Sets a field, in place when it is there.
+    pub(crate) fn set(&mut self, name: &str, value: Json) {
+        match self.0.iter_mut().find(|(field, _)| &**field == name) {
+            Some((_, slot)) => *slot = value,
+            None => self.0.push((name.into(), value)),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.retain(|(field, _)| &**field != name);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
+        self.0.iter().map(|(name, value)| (&**name, value))
+    }
+
+    /// The first name that is given twice.
+    pub(crate) fn repeated(&self) -> Option<&str> {
+        let mut names: Vec<&str> = self.iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+    }
+
+    pub(crate) fn encode(&self) -> Json {
+        let mut out = String::from("{");
+        for (index, (name, value)) in self.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            out.push_str(Json::text(name).get());
+            out.push(':');
+            out.push_str(value.get());
+        }
+        out.push('}');
+        Json::from_valid(out)
+    }
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry::<Box<str>, Json>()? {
+                    fields.push(field);
+                }
+                Ok(Object(fields))
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Json {
+        Json::compact(serde_json::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn compacting_touches_nothing_inside_strings_and_numbers() {
+        let text = " { \"a b\" : [ 1.0 , 12345678901234567890123 , 1e-7 ] ,\n \"q\\\"  }\" : \"é\\\\\" } ";
+        assert_eq!(json(text).get(), r#"{"a b":[1.0,12345678901234567890123,1e-7],"q\"  }":"é\\"}"#);
+        assert_eq!(compact("[[{\"x\":[]}]]").1, 4);
+    }
+
+    #[test]
+    fn equal_content_ignores_order_of_keys_and_escapes_only() {
+        assert_eq!(json(r#"{"a":1,"b":[{"d":2,"c":"\u00e9"}]}"#), json(r#"{"b":[{"c":"é","d":2}],"a":1}"#));
+        assert_ne!(json("[1,2]"), json("[2,1]"));
+        assert_ne!(json("1"), json("\"1\""));
+        assert_ne!(json("[\"a\",\"b\"]"), json("[\"a,b\"]"));
+    }
+
+    #[test]
+    fn values_no_reader_can_hold_are_told() {
+        assert!(is_portable(&json("[12345678901234567890123]")));
+        assert!(!is_portable(&json("1e400")));
+        assert!(!is_portable(&json(r#"{"a":"\ud800"}"#)));
+    }
+}

@@ -1,0 +1,52 @@
+//! Agent sessions: the durable, shareable record of agents at work, built only on streams.
+//!
+//! A session's stream holds State Protocol 1.0 change messages and nothing else. What a writer posts is a channel
+//! event; [`decide()`] turns events into change messages against the folded state, and the state applies what was
+//! appended. Everything here is a value or a pure function: time comes in as `now_ms`, ids from a source that the
+//! caller hands in. A service locks a session, decides, appends, then applies.
+//!
+//! This crate knows no HTTP, no status codes and no storage.
+
+pub mod limits;
+
+mod change;
+mod channel;
+mod decide;
+mod error;
+mod event;
+mod fields;
+mod fold;
+mod frozen;
+mod id;
+mod json;
+mod messages;
+mod position;
+mod presence;
+mod registry;
+mod request;
+mod seen;
+mod snapshot;
+mod staged;
+mod steps;
+mod table;
+
+pub use change::{Change, Control, InvalidMessage, Message, Operation, encode_stored};
+pub use channel::{Channel, RowType};
+pub use decide::{Answer, Context, Decision, Planned, Verdict, decide};
+pub use error::{ErrorCode, SessionError};
+pub use event::Event;
+pub use fold::{Ignored, State};
+pub use frozen::InvalidFrozen;
+pub use id::{AgentId, IdSource, SessionId, TimeOrderedIds};
+pub use json::Json;
+pub use messages::{MessageRow, Messages, message_id};
+pub use position::Position;
+pub use presence::{Presence, PresentUser};
+pub use registry::{
+    ForkOrigin, Listing, NewSession, Order, PageRequest, Registry, SessionFilter, SessionPatch, SessionRow,
+    SessionStatus, Sort, SortField, Transition,
+};
+pub use request::{Input, Request};
+pub use snapshot::{presence_snapshot, snapshot};
+pub use steps::{Step, StepKind};
+pub use table::Row;
