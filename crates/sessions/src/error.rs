@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use headwater_protocol::{Epoch, ProducerSeq};
 use thiserror::Error;
 
 use crate::limits::EVENT_BYTES_MAX;
@@ -36,6 +37,10 @@ pub enum ErrorCode {
     Forbidden,
     /// Too many requests.
     RateLimited,
+    /// A newer incarnation of the producer has written.
+    ProducerFenced,
+    /// The producer's sequence numbers do not follow each other.
+    ProducerGap,
 }
 
 impl ErrorCode {
@@ -55,6 +60,8 @@ impl ErrorCode {
             Self::Unauthorized => "UNAUTHORIZED",
             Self::Forbidden => "FORBIDDEN",
             Self::RateLimited => "RATE_LIMITED",
+            Self::ProducerFenced => "PRODUCER_FENCED",
+            Self::ProducerGap => "PRODUCER_GAP",
         }
     }
 }
@@ -132,6 +139,52 @@ pub enum SessionError {
         /// What stands against it.
         what: &'static str,
     },
+    /// The producer headers.
+    #[error(transparent)]
+    Producer(#[from] ProducerRefusal),
+    /// Too much at once: nothing happened, and the same request may be sent again after a moment.
+    #[error("too much at once: {why}")]
+    Overloaded {
+        /// Of what.
+        why: Cow<'static, str>,
+    },
+    /// Nothing happened; the same request may be sent again.
+    #[error("the session cannot be reached: {why}")]
+    Unavailable {
+        /// Why not.
+        why: String,
+    },
+    /// The store failed: what was asked may have happened or not.
+    #[error("the session cannot be read or written: {why}")]
+    Failed {
+        /// The cause.
+        why: String,
+    },
+}
+
+/// Why the producer headers of a request are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ProducerRefusal {
+    /// A newer incarnation of the producer has written.
+    #[error("the producer's epoch is stale; the current one is {current}")]
+    Fenced {
+        /// The epoch in force.
+        current: Epoch,
+    },
+    /// A new epoch did not begin at 0.
+    #[error("a new producer epoch starts at sequence 0")]
+    EpochStart,
+    /// Requests are missing before this one.
+    #[error("expected producer sequence {expected}, received {received}")]
+    Gap {
+        /// The next acceptable sequence number.
+        expected: ProducerSeq,
+        /// The one sent.
+        received: ProducerSeq,
+    },
+    /// The session remembers as many producers as it may.
+    #[error("the session has {0} producers, which is the limit")]
+    TooMany(usize),
 }
 
 /// Prefix that says which event of an array is meant.
@@ -177,6 +230,12 @@ impl SessionError {
             Self::Validation { .. } => ErrorCode::ValidationError,
             Self::TooLarge { .. } => ErrorCode::EventTooLarge,
             Self::Conflict { .. } => ErrorCode::EventConflict,
+            Self::Producer(ProducerRefusal::Fenced { .. }) => ErrorCode::ProducerFenced,
+            Self::Producer(ProducerRefusal::Gap { .. } | ProducerRefusal::EpochStart) => ErrorCode::ProducerGap,
+            Self::Producer(ProducerRefusal::TooMany(_)) => ErrorCode::SessionFull,
+            Self::Overloaded { .. } => ErrorCode::RateLimited,
+            Self::Unavailable { .. } => ErrorCode::SessionConnectionFailed,
+            Self::Failed { .. } => ErrorCode::SessionSyncFailed,
         }
     }
 

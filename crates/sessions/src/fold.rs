@@ -16,6 +16,7 @@ use crate::change::{Change, Message, Operation};
 use crate::channel::RowType;
 use crate::event::ToolStatus;
 use crate::json::Object;
+use crate::limits::CHUNK_ID_MEMORY_BYTES;
 use crate::messages::{Chunk, Messages};
 use crate::position::Position;
 use crate::seen::{Content, Seen};
@@ -88,6 +89,11 @@ impl State {
     /// What the folded rows take, in bytes.
     pub fn bytes(&self) -> usize {
         self.messages.bytes() + self.tables().map(|(_, table)| table.bytes()).sum::<usize>()
+    }
+
+    /// What it takes in memory, about, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.bytes() + self.seen.len() * CHUNK_ID_MEMORY_BYTES
     }
 
     /// Messages, oldest first.

@@ -2,8 +2,11 @@
 //!
 //! A session's stream holds State Protocol 1.0 change messages and nothing else. What a writer posts is a channel
 //! event; [`decide()`] turns events into change messages against the folded state, and the state applies what was
-//! appended. Everything here is a value or a pure function: time comes in as `now_ms`, ids from a source that the
-//! caller hands in. A service locks a session, decides, appends, then applies.
+//! appended. The rules are values and pure functions: time comes in as `now_ms`, ids from a source that the
+//! caller hands in.
+//!
+//! [`Sessions`] is the service around them, over an engine: it holds the state of the sessions in use, decides, commits
+//! and answers.
 //!
 //! This crate knows no HTTP, no status codes and no storage.
 
@@ -25,6 +28,7 @@ mod presence;
 mod registry;
 mod request;
 mod seen;
+mod service;
 mod snapshot;
 mod staged;
 mod steps;
@@ -33,7 +37,7 @@ mod table;
 pub use change::{Change, Control, InvalidMessage, Message, Operation, encode_stored};
 pub use channel::{Channel, RowType};
 pub use decide::{Answer, Context, Decision, Planned, Verdict, decide};
-pub use error::{ErrorCode, SessionError};
+pub use error::{ErrorCode, ProducerRefusal, SessionError};
 pub use event::Event;
 pub use fold::{Ignored, State};
 pub use frozen::InvalidFrozen;
@@ -47,6 +51,9 @@ pub use registry::{
     SessionStatus, Sort, SortField, Transition,
 };
 pub use request::{Input, Request};
+pub use service::{
+    Folded, Joined, NewFork, Published, PublishedEvent, SessionView, Sessions, SessionsConfig, SnapshotPage,
+};
 pub use snapshot::{presence_snapshot, snapshot};
 pub use steps::{Step, StepKind};
 pub use table::Row;
