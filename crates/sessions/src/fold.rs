@@ -156,6 +156,11 @@ impl State {
         self.position = Position { offset: next, seq: self.position.seq + 1 };
     }
 
+    /// Notes that there is nothing to read before `offset`.
+    pub(crate) fn skip_to(&mut self, offset: Offset) {
+        self.position.offset = self.position.offset.max(offset);
+    }
+
     /// Applies the next change of the stream; `next` is the offset right after it.
     pub fn apply(&mut self, change: &Change, next: Offset) -> Result<(), Ignored> {
         self.pass_over(next);

@@ -47,13 +47,11 @@ pub use messages::{MessageRow, Messages, message_id};
 pub use position::Position;
 pub use presence::{Presence, PresentUser};
 pub use registry::{
-    ForkOrigin, Listing, NewSession, Order, PageRequest, Registry, SessionFilter, SessionPatch, SessionRow,
+    ForkOrigin, Listing, NewFork, NewSession, Order, PageRequest, Registry, SessionFilter, SessionPatch, SessionRow,
     SessionStatus, Sort, SortField, Transition,
 };
 pub use request::{Input, Request};
-pub use service::{
-    Folded, Joined, NewFork, Published, PublishedEvent, SessionView, Sessions, SessionsConfig, SnapshotPage,
-};
+pub use service::{Folded, Joined, Published, PublishedEvent, SessionView, Sessions, SessionsConfig, SnapshotPage};
 pub use snapshot::{presence_snapshot, snapshot};
 pub use steps::{Step, StepKind};
 pub use table::Row;

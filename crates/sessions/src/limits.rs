@@ -74,6 +74,8 @@ pub const FROZEN_PARTS_PER_STEP: usize = 4;
 pub const FREEZE_REGISTRY_BYTES: u64 = 1024 * 1024;
 /// How often the service looks at the clock, in milliseconds.
 pub const UPKEEP_INTERVAL_MS: u64 = 1_000;
+/// Sessions in which somebody is present, or was lately.
+pub const PRESENCE_SESSIONS_MAX: usize = 100_000;
 /// How long a companion stream is kept after the last user went, in milliseconds: ten minutes.
 pub const EMPTY_PRESENCE_MS: u64 = 10 * 60 * 1_000;
 /// Bytes that the cleanup reads of one stream in one round.
