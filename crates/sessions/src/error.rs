@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use headwater_protocol::Offset;
 use thiserror::Error;
 
 use crate::limits::EVENT_BYTES_MAX;
@@ -36,6 +37,8 @@ pub enum ErrorCode {
     Forbidden,
     /// Too many requests.
     RateLimited,
+    /// A position whose history is no longer kept.
+    OffsetTrimmed,
 }
 
 impl ErrorCode {
@@ -55,6 +58,7 @@ impl ErrorCode {
             Self::Unauthorized => "UNAUTHORIZED",
             Self::Forbidden => "FORBIDDEN",
             Self::RateLimited => "RATE_LIMITED",
+            Self::OffsetTrimmed => "OFFSET_TRIMMED",
         }
     }
 }
@@ -132,6 +136,36 @@ pub enum SessionError {
         /// What stands against it.
         what: &'static str,
     },
+    /// The agent has done nothing yet, in any session.
+    #[error("agent {id} has no events")]
+    AgentNotFound {
+        /// As asked for.
+        id: String,
+    },
+    /// The position lies before what is kept.
+    #[error("the offset lies before {earliest}, the earliest one kept")]
+    Trimmed {
+        /// Where reading can begin.
+        earliest: Offset,
+    },
+    /// Too much at once: nothing happened, and the same request may be sent again after a moment.
+    #[error("too much at once: {why}")]
+    Overloaded {
+        /// Of what.
+        why: Cow<'static, str>,
+    },
+    /// Nothing happened; the same request may be sent again.
+    #[error("the session cannot be reached: {why}")]
+    Unavailable {
+        /// Why not.
+        why: String,
+    },
+    /// The store failed: what was asked may have happened or not.
+    #[error("the session cannot be read or written: {why}")]
+    Failed {
+        /// The cause.
+        why: String,
+    },
 }
 
 /// Prefix that says which event of an array is meant.
@@ -177,6 +211,11 @@ impl SessionError {
             Self::Validation { .. } => ErrorCode::ValidationError,
             Self::TooLarge { .. } => ErrorCode::EventTooLarge,
             Self::Conflict { .. } => ErrorCode::EventConflict,
+            Self::AgentNotFound { .. } => ErrorCode::SessionNotFound,
+            Self::Trimmed { .. } => ErrorCode::OffsetTrimmed,
+            Self::Overloaded { .. } => ErrorCode::RateLimited,
+            Self::Unavailable { .. } => ErrorCode::SessionConnectionFailed,
+            Self::Failed { .. } => ErrorCode::SessionSyncFailed,
         }
     }
 

@@ -22,6 +22,7 @@ mod json;
 mod messages;
 mod position;
 mod presence;
+mod reading;
 mod registry;
 mod request;
 mod seen;
@@ -42,6 +43,10 @@ pub use json::Json;
 pub use messages::{MessageRow, Messages, message_id};
 pub use position::Position;
 pub use presence::{Presence, PresentUser};
+pub use reading::{
+    AgentEvent, AgentFollower, EventsPage, ExportFormat, Exporter, HistoryPage, HistoryQuery, Item, RawEvent,
+    SessionEvent, SessionFollower, SnapshotBody, UnknownFormat, events, history, presence_companion,
+};
 pub use registry::{
     ForkOrigin, Listing, NewSession, Order, PageRequest, Registry, SessionFilter, SessionPatch, SessionRow,
     SessionStatus, Sort, SortField, Transition,
