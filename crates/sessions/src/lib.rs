@@ -34,7 +34,7 @@ mod table;
 pub use change::{Change, Control, InvalidMessage, Message, Operation, encode_stored};
 pub use channel::{Channel, RowType};
 pub use decide::{Answer, Context, Decision, Planned, Verdict, decide};
-pub use error::{ErrorCode, SessionError};
+pub use error::{ErrorCode, ProducerRefusal, SessionError};
 pub use event::Event;
 pub use fold::{Ignored, State};
 pub use frozen::InvalidFrozen;
@@ -45,7 +45,7 @@ pub use position::Position;
 pub use presence::{Presence, PresentUser};
 pub use reading::{
     AgentEvent, AgentFollower, EventsPage, ExportFormat, Exporter, HistoryPage, HistoryQuery, Item, RawEvent,
-    SessionEvent, SessionFollower, SnapshotBody, UnknownFormat, events, history, presence_companion,
+    SessionEvent, SessionFollower, UnknownFormat, events, history, presence_companion,
 };
 pub use registry::{
     ForkOrigin, Listing, NewSession, Order, PageRequest, Registry, SessionFilter, SessionPatch, SessionRow,

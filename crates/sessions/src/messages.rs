@@ -89,9 +89,8 @@ impl Messages {
         self.entries.values()
     }
 
-    /// The message at a place in the order of first chunks.
-    pub(crate) fn entry_at(&self, index: usize) -> Option<&Entry> {
-        self.entries.get_index(index).map(|(_, entry)| entry)
+    pub(crate) fn entry_at(&self, at: usize) -> Option<&Entry> {
+        self.entries.get_index(at).map(|(_, entry)| entry)
     }
 
     pub(crate) fn bytes(&self) -> usize {

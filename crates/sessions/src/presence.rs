@@ -53,11 +53,6 @@ impl Presence {
         self.users.get(user_id)
     }
 
-    /// The row at a place in the order in which users came.
-    pub(crate) fn row_at(&self, index: usize) -> Option<(&str, &Row)> {
-        self.users.at(index)
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.users.len()
     }

@@ -12,7 +12,6 @@ mod follower;
 mod history;
 mod log;
 mod scan;
-mod snapshot_body;
 mod stored;
 
 pub use companion::presence_companion;
@@ -20,4 +19,3 @@ pub use event::{AgentEvent, Item, SessionEvent};
 pub use export::{ExportFormat, Exporter, UnknownFormat};
 pub use follower::{AgentFollower, SessionFollower};
 pub use history::{EventsPage, HistoryPage, HistoryQuery, RawEvent, events, history};
-pub use snapshot_body::SnapshotBody;

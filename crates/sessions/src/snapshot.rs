@@ -4,6 +4,8 @@
 //! the id of their first. Rows carry no txid and no time of their own: they are no transactions. Reading goes on at the
 //! offset that both boundaries name.
 
+use std::iter;
+
 use crate::change::{Change, Control, Operation};
 use crate::channel::RowType;
 use crate::fold::State;
@@ -14,51 +16,23 @@ use crate::presence::Presence;
 
 /// The messages of a session's snapshot, encoded one at a time.
 pub fn snapshot(state: &State) -> impl Iterator<Item = String> + '_ {
-    (0..).map_while(|index| message_at(state, index))
+    let chunks = state.messages.entries().map(|entry| insert(RowType::Chunk, &entry.first_id, chunk_row(entry)));
+    let rows = state
+        .tables()
+        .flat_map(|(row_type, table)| table.iter().map(move |(key, row)| insert(row_type, key, row.value.clone())));
+    between(state.position(), chunks.chain(rows))
 }
 
 /// The messages of the companion stream's snapshot.
 pub fn presence_snapshot(presence: &Presence) -> impl Iterator<Item = String> + '_ {
-    (0..).map_while(|index| presence_message_at(presence, index))
+    let rows = presence.rows().map(|(key, row)| insert(RowType::Presence, key, row.value.clone()));
+    between(presence.position(), rows)
 }
 
-/// One message of a session's snapshot; `None` behind the last one.
-pub(crate) fn message_at(state: &State, index: usize) -> Option<String> {
-    between(state.position(), index, rows_of(state), |index| row_at(state, index))
-}
-
-/// One message of the companion stream's snapshot; `None` behind the last one.
-pub(crate) fn presence_message_at(presence: &Presence, index: usize) -> Option<String> {
-    between(presence.position(), index, presence.len(), |index| {
-        let (key, row) = presence.row_at(index)?;
-        Some(insert(RowType::Presence, key, row.value.clone()))
-    })
-}
-
-fn between(at: Position, index: usize, rows: usize, row: impl Fn(usize) -> Option<String>) -> Option<String> {
-    match index.checked_sub(1) {
-        None => Some(Control::SnapshotStart(at.offset).encode()),
-        Some(index) if index < rows => row(index),
-        Some(index) if index == rows => Some(Control::SnapshotEnd(at.offset).encode()),
-        Some(_) => None,
-    }
-}
-
-fn rows_of(state: &State) -> usize {
-    state.messages.len() + state.tables().map(|(_, table)| table.len()).sum::<usize>()
-}
-
-fn row_at(state: &State, index: usize) -> Option<String> {
-    let Some(mut index) = index.checked_sub(state.messages.len()) else {
-        return state.messages.entry_at(index).map(|entry| insert(RowType::Chunk, &entry.first_id, chunk_row(entry)));
-    };
-    for (row_type, table) in state.tables() {
-        if let Some((key, row)) = table.at(index) {
-            return Some(insert(row_type, key, row.value.clone()));
-        }
-        index -= table.len();
-    }
-    None
+fn between(at: Position, rows: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
+    let start = iter::once_with(move || Control::SnapshotStart(at.offset).encode());
+    let end = iter::once_with(move || Control::SnapshotEnd(at.offset).encode());
+    start.chain(rows).chain(end)
 }
 
 fn insert(row_type: RowType, key: &str, value: Json) -> String {

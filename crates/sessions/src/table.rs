@@ -41,7 +41,6 @@ impl Table {
         self.rows.iter().map(|(key, row)| (&**key, row))
     }
 
-    /// The row at a place in the order of first inserts.
     pub(crate) fn at(&self, index: usize) -> Option<(&str, &Row)> {
         self.rows.get_index(index).map(|(key, row)| (&**key, row))
     }

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use headwater_sessions::{
-    ErrorCode, ExportFormat, Exporter, SessionError, SessionRow, SessionStatus, SnapshotBody, snapshot,
-};
+use headwater_sessions::{ErrorCode, ExportFormat, Exporter, SessionError, SessionRow, SessionStatus};
 use headwater_testing::stage::path;
 use serde_json::{Value, json};
 
@@ -242,18 +240,6 @@ async fn an_export_whose_history_goes_meanwhile_says_so_and_ends() {
     };
     assert_eq!(error.code(), ErrorCode::OffsetTrimmed);
     assert!(exporter.next().await.is_none());
-}
-
-#[tokio::test]
-async fn a_snapshot_comes_as_one_array_in_pieces() {
-    let world = world().await;
-    let state = world.harness.state.clone();
-    let expected = format!("[{}]", snapshot(&state).collect::<Vec<_>>().join(","));
-    let pieces: Vec<_> = SnapshotBody::of_session(Arc::new(state)).collect();
-    assert_eq!(String::from_utf8(pieces.concat()).unwrap(), expected);
-    let presence = SnapshotBody::of_presence(Arc::default());
-    let array: Vec<Value> = serde_json::from_slice(&presence.collect::<Vec<_>>().concat()).unwrap();
-    assert_eq!(array.len(), 2);
 }
 
 #[test]
