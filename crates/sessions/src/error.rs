@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use headwater_protocol::{Epoch, Offset, ProducerSeq};
 use thiserror::Error;
 
 use crate::limits::EVENT_BYTES_MAX;
@@ -12,6 +13,8 @@ use crate::limits::EVENT_BYTES_MAX;
 pub enum ErrorCode {
     /// No such session.
     SessionNotFound,
+    /// A position whose history is no longer kept.
+    OffsetTrimmed,
     /// The session is closed.
     SessionClosed,
     /// The session's folded state, or the number of users in it, is at its limit.
@@ -36,6 +39,10 @@ pub enum ErrorCode {
     Forbidden,
     /// Too many requests.
     RateLimited,
+    /// A newer incarnation of the producer has written.
+    ProducerFenced,
+    /// The producer's sequence numbers do not follow each other.
+    ProducerGap,
 }
 
 impl ErrorCode {
@@ -43,6 +50,7 @@ impl ErrorCode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SessionNotFound => "SESSION_NOT_FOUND",
+            Self::OffsetTrimmed => "OFFSET_TRIMMED",
             Self::SessionClosed => "SESSION_CLOSED",
             Self::SessionFull => "SESSION_FULL",
             Self::SessionConnectionFailed => "SESSION_CONNECTION_FAILED",
@@ -55,6 +63,8 @@ impl ErrorCode {
             Self::Unauthorized => "UNAUTHORIZED",
             Self::Forbidden => "FORBIDDEN",
             Self::RateLimited => "RATE_LIMITED",
+            Self::ProducerFenced => "PRODUCER_FENCED",
+            Self::ProducerGap => "PRODUCER_GAP",
         }
     }
 }
@@ -73,6 +83,18 @@ pub enum SessionError {
     NotFound {
         /// As asked for.
         id: String,
+    },
+    /// The agent has done nothing yet, in any session.
+    #[error("agent {id} has no events")]
+    AgentNotFound {
+        /// As asked for.
+        id: String,
+    },
+    /// The position lies before what is kept.
+    #[error("the offset lies before {earliest}, the earliest one kept")]
+    Trimmed {
+        /// Where reading can begin.
+        earliest: Offset,
     },
     /// It takes no more events and no second close.
     #[error("session {id} is closed")]
@@ -132,6 +154,52 @@ pub enum SessionError {
         /// What stands against it.
         what: &'static str,
     },
+    /// The producer headers.
+    #[error(transparent)]
+    Producer(#[from] ProducerRefusal),
+    /// Too much at once: nothing happened, and the same request may be sent again after a moment.
+    #[error("too much at once: {why}")]
+    Overloaded {
+        /// Of what.
+        why: Cow<'static, str>,
+    },
+    /// Nothing happened; the same request may be sent again.
+    #[error("the session cannot be reached: {why}")]
+    Unavailable {
+        /// Why not.
+        why: String,
+    },
+    /// The store failed: what was asked may have happened or not.
+    #[error("the session cannot be read or written: {why}")]
+    Failed {
+        /// The cause.
+        why: String,
+    },
+}
+
+/// Why the producer headers of a request are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ProducerRefusal {
+    /// A newer incarnation of the producer has written.
+    #[error("the producer's epoch is stale; the current one is {current}")]
+    Fenced {
+        /// The epoch in force.
+        current: Epoch,
+    },
+    /// A new epoch did not begin at 0.
+    #[error("a new producer epoch starts at sequence 0")]
+    EpochStart,
+    /// Requests are missing before this one.
+    #[error("expected producer sequence {expected}, received {received}")]
+    Gap {
+        /// The next acceptable sequence number.
+        expected: ProducerSeq,
+        /// The one sent.
+        received: ProducerSeq,
+    },
+    /// The session remembers as many producers as it may.
+    #[error("the session has {0} producers, which is the limit")]
+    TooMany(usize),
 }
 
 /// Prefix that says which event of an array is meant.
@@ -169,7 +237,8 @@ impl SessionError {
     /// Its stable code.
     pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::NotFound { .. } => ErrorCode::SessionNotFound,
+            Self::NotFound { .. } | Self::AgentNotFound { .. } => ErrorCode::SessionNotFound,
+            Self::Trimmed { .. } => ErrorCode::OffsetTrimmed,
             Self::Closed { .. } => ErrorCode::SessionClosed,
             Self::Full { .. } => ErrorCode::SessionFull,
             Self::InvalidId { .. } => ErrorCode::InvalidId,
@@ -177,6 +246,12 @@ impl SessionError {
             Self::Validation { .. } => ErrorCode::ValidationError,
             Self::TooLarge { .. } => ErrorCode::EventTooLarge,
             Self::Conflict { .. } => ErrorCode::EventConflict,
+            Self::Producer(ProducerRefusal::Fenced { .. }) => ErrorCode::ProducerFenced,
+            Self::Producer(ProducerRefusal::Gap { .. } | ProducerRefusal::EpochStart) => ErrorCode::ProducerGap,
+            Self::Producer(ProducerRefusal::TooMany(_)) => ErrorCode::SessionFull,
+            Self::Overloaded { .. } => ErrorCode::RateLimited,
+            Self::Unavailable { .. } => ErrorCode::SessionConnectionFailed,
+            Self::Failed { .. } => ErrorCode::SessionSyncFailed,
         }
     }
 

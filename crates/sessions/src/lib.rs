@@ -22,6 +22,7 @@ mod json;
 mod messages;
 mod position;
 mod presence;
+mod reading;
 mod registry;
 mod request;
 mod seen;
@@ -33,7 +34,7 @@ mod table;
 pub use change::{Change, Control, InvalidMessage, Message, Operation, encode_stored};
 pub use channel::{Channel, RowType};
 pub use decide::{Answer, Context, Decision, Planned, Verdict, decide};
-pub use error::{ErrorCode, SessionError};
+pub use error::{ErrorCode, ProducerRefusal, SessionError};
 pub use event::Event;
 pub use fold::{Ignored, State};
 pub use frozen::InvalidFrozen;
@@ -42,6 +43,10 @@ pub use json::Json;
 pub use messages::{MessageRow, Messages, message_id};
 pub use position::Position;
 pub use presence::{Presence, PresentUser};
+pub use reading::{
+    AgentEvent, AgentFollower, EventsPage, ExportFormat, Exporter, HistoryPage, HistoryQuery, Item, RawEvent,
+    SessionEvent, SessionFollower, UnknownFormat, events, history, presence_companion,
+};
 pub use registry::{
     ForkOrigin, Listing, NewSession, Order, PageRequest, Registry, SessionFilter, SessionPatch, SessionRow,
     SessionStatus, Sort, SortField, Transition,

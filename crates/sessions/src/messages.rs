@@ -89,6 +89,10 @@ impl Messages {
         self.entries.values()
     }
 
+    pub(crate) fn entry_at(&self, at: usize) -> Option<&Entry> {
+        self.entries.get_index(at).map(|(_, entry)| entry)
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

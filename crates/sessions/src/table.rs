@@ -41,6 +41,10 @@ impl Table {
         self.rows.iter().map(|(key, row)| (&**key, row))
     }
 
+    pub(crate) fn at(&self, index: usize) -> Option<(&str, &Row)> {
+        self.rows.get_index(index).map(|(key, row)| (&**key, row))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
