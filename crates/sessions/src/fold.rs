@@ -16,6 +16,7 @@ use crate::change::{Change, Message, Operation};
 use crate::channel::RowType;
 use crate::event::ToolStatus;
 use crate::json::Object;
+use crate::limits::CHUNK_ID_MEMORY_BYTES;
 use crate::messages::{Chunk, Messages};
 use crate::position::Position;
 use crate::seen::{Content, Seen};
@@ -90,6 +91,11 @@ impl State {
         self.messages.bytes() + self.tables().map(|(_, table)| table.bytes()).sum::<usize>()
     }
 
+    /// What it takes in memory, about, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.bytes() + self.seen.len() * CHUNK_ID_MEMORY_BYTES
+    }
+
     /// Messages, oldest first.
     pub fn messages(&self) -> &Messages {
         &self.messages
@@ -148,6 +154,11 @@ impl State {
     /// Counts a message that cannot be read.
     pub fn pass_over(&mut self, next: Offset) {
         self.position = Position { offset: next, seq: self.position.seq + 1 };
+    }
+
+    /// Notes that there is nothing to read before `offset`.
+    pub(crate) fn skip_to(&mut self, offset: Offset) {
+        self.position.offset = self.position.offset.max(offset);
     }
 
     /// Applies the next change of the stream; `next` is the offset right after it.

@@ -2,8 +2,11 @@
 //!
 //! A session's stream holds State Protocol 1.0 change messages and nothing else. What a writer posts is a channel
 //! event; [`decide()`] turns events into change messages against the folded state, and the state applies what was
-//! appended. Everything here is a value or a pure function: time comes in as `now_ms`, ids from a source that the
-//! caller hands in. A service locks a session, decides, appends, then applies.
+//! appended. The rules are values and pure functions: time comes in as `now_ms`, ids from a source that the
+//! caller hands in.
+//!
+//! [`Sessions`] is the service around them, over an engine: it holds the state of the sessions in use, decides, commits
+//! and answers.
 //!
 //! This crate knows no HTTP, no status codes and no storage.
 
@@ -26,6 +29,7 @@ mod reading;
 mod registry;
 mod request;
 mod seen;
+mod service;
 mod snapshot;
 mod staged;
 mod steps;
@@ -48,10 +52,11 @@ pub use reading::{
     SessionEvent, SessionFollower, UnknownFormat, events, history, presence_companion,
 };
 pub use registry::{
-    ForkOrigin, Listing, NewSession, Order, PageRequest, Registry, SessionFilter, SessionPatch, SessionRow,
+    ForkOrigin, Listing, NewFork, NewSession, Order, PageRequest, Registry, SessionFilter, SessionPatch, SessionRow,
     SessionStatus, Sort, SortField, Transition,
 };
 pub use request::{Input, Request};
+pub use service::{Folded, Joined, Published, PublishedEvent, SessionView, Sessions, SessionsConfig, SnapshotPage};
 pub use snapshot::{presence_snapshot, snapshot};
 pub use steps::{Step, StepKind};
 pub use table::Row;

@@ -63,3 +63,46 @@ pub const RETENTION_MS_DEFAULT: u64 = 30 * 24 * 60 * 60 * 1_000;
 pub const RETENTION_MS_MIN: u64 = 60_000;
 /// Longest retention, in milliseconds: a hundred years.
 pub const RETENTION_MS_MAX: u64 = 100 * 365 * 24 * 60 * 60 * 1_000;
+
+/// Agents whose streams one request may write to: each takes two steps of the engine's transaction.
+pub const AGENTS_PER_REQUEST_MAX: usize = 120;
+/// Sessions whose folded state is in memory at once, unless told otherwise.
+pub const LOADED_SESSIONS_MAX: usize = 10_000;
+/// Bytes of folded states in memory at once, unless told otherwise.
+pub const LOADED_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// What one remembered chunk id takes in memory, in bytes.
+pub const CHUNK_ID_MEMORY_BYTES: usize = 96;
+/// Producers a loaded session knows to be up to date; the others' requests are decided one at a time.
+pub const PRODUCERS_KNOWN_MAX: usize = 256;
+/// How often a request is decided again because the stream had moved under it.
+pub const DECISIONS_MAX: usize = 4;
+/// A loaded session that nobody asked for during so long is given up, in milliseconds: ten minutes.
+pub const SESSION_IDLE_MS: u64 = 10 * 60 * 1_000;
+/// Bytes of a session's stream after its frozen state, at least, until the state is frozen anew.
+pub const FREEZE_TAIL_BYTES: u64 = 1024 * 1024;
+/// So many times its last frozen form the stream has to grow until the state is frozen anew.
+pub const FREEZE_GROWTH: u64 = 2;
+/// Bytes after the frozen state from which on a session that is given up is frozen first.
+pub const FREEZE_PARTING_BYTES: u64 = 64 * 1024;
+/// Bytes of one document that a frozen form is cut into.
+pub const FROZEN_PART_BYTES: usize = 1024 * 1024;
+/// Documents of a frozen form that are written in one step.
+pub const FROZEN_PARTS_PER_STEP: usize = 4;
+/// Bytes of the registry's stream after its frozen form, at least, until it is frozen anew.
+pub const FREEZE_REGISTRY_BYTES: u64 = 1024 * 1024;
+/// How often the service looks at the clock, in milliseconds.
+pub const UPKEEP_INTERVAL_MS: u64 = 1_000;
+/// Sessions in which somebody is present, or was lately.
+pub const PRESENCE_SESSIONS_MAX: usize = 100_000;
+/// How long a companion stream is kept after the last user went, in milliseconds: ten minutes.
+pub const EMPTY_PRESENCE_MS: u64 = 10 * 60 * 1_000;
+/// Bytes that the cleanup reads of one stream in one round.
+pub const CLEANUP_BYTES: u64 = 4 * 1024 * 1024;
+/// Streams that the cleanup looks at in one round.
+pub const CLEANUP_STREAMS: usize = 64;
+/// An event stays at most so much of its retention, as a fraction of it, after it has expired.
+pub const CLEANUP_FRACTION: u64 = 256;
+/// Longest time that an expired event stays, in milliseconds: an hour.
+pub const CLEANUP_LAG_MS_MAX: u64 = 60 * 60 * 1_000;
+/// Stored bytes of a snapshot in one chunk, about.
+pub const SNAPSHOT_CHUNK_BYTES: usize = 64 * 1024;

@@ -18,10 +18,13 @@ use crate::json::Json;
 use crate::limits::{ID_BYTES_MAX, TITLE_BYTES_MAX};
 use crate::position::Position;
 
+mod frozen;
 mod list;
+mod new_fork;
 mod retention;
 
 pub use list::{Listing, Order, PageRequest, SessionFilter, Sort, SortField};
+pub use new_fork::NewFork;
 
 /// Whether a session takes events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -290,6 +293,13 @@ impl Registry {
     /// All sessions.
     pub fn iter(&self) -> impl Iterator<Item = &SessionRow> {
         self.sessions.values()
+    }
+
+    /// Counts a message that is no session.
+    pub(crate) fn pass_over(&mut self, next: Offset) {
+        if self.position.offset < next {
+            self.position = Position { offset: next, seq: self.position.seq + 1 };
+        }
     }
 
     /// Applies the next change of the registry's stream; `next` is the offset right after it. What is no session is passed

@@ -46,6 +46,10 @@ type IdHash = [u8; 16];
 const ENTRY_BYTES: usize = 16 + 8 + 8 + 8;
 
 impl Seen {
+    pub(crate) fn len(&self) -> usize {
+        self.oldest_first.len()
+    }
+
     pub(crate) fn get(&self, id: &str) -> Option<(Content, Position)> {
         self.by_id.get(&id_hash(id)).copied()
     }

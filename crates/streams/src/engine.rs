@@ -207,10 +207,19 @@ impl<S: Store> Engine<S> {
     /// Does several steps as one: all of them or, when one is refused, none. They are decided in order, each on what the
     /// ones before it leave, and become durable and visible together.
     pub async fn transact(&self, steps: Vec<Step>) -> Result<Vec<StepDone>, TransactionError> {
+        self.queue_transaction(steps)?.await
+    }
+
+    /// [`Engine::transact`] for callers that have more to ask before this is answered: the transaction is queued when
+    /// this returns, behind all that was queued before, and happens whether or not its answer is waited for.
+    pub fn queue_transaction(
+        &self,
+        steps: Vec<Step>,
+    ) -> Result<impl Future<Output = Result<Vec<StepDone>, TransactionError>> + Send + use<S>, TransactionError> {
         step::check(&steps)?;
         let (reply, answer) = expect_answer();
         self.submit(Submission::Transact(steps, reply))?;
-        answer.await.map_err(|_| EngineError::Stopping)?
+        Ok(async move { answer.await.map_err(|_| EngineError::Stopping)? })
     }
 
     /// From now on, notes which streams change for [`Engine::activity`].
