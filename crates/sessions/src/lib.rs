@@ -48,8 +48,8 @@ pub use messages::{MessageRow, Messages, message_id};
 pub use position::Position;
 pub use presence::{Presence, PresentUser};
 pub use reading::{
-    AgentEvent, AgentFollower, EventsPage, ExportFormat, Exporter, HistoryPage, HistoryQuery, Item, RawEvent,
-    SessionEvent, SessionFollower, UnknownFormat, events, history, presence_companion,
+    AgentEvent, AgentFollower, EventsPage, ExportFormat, Exporter, FoldedText, FoldedView, HistoryPage, HistoryQuery,
+    Item, RawEvent, SessionEvent, SessionFollower, UnknownFormat, events, history, presence_at_tail, presence_companion,
 };
 pub use registry::{
     ForkOrigin, Listing, NewFork, NewSession, Order, PageRequest, Registry, SessionFilter, SessionPatch, SessionRow,

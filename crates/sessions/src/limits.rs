@@ -106,3 +106,8 @@ pub const CLEANUP_FRACTION: u64 = 256;
 pub const CLEANUP_LAG_MS_MAX: u64 = 60 * 60 * 1_000;
 /// Stored bytes of a snapshot in one chunk, about.
 pub const SNAPSHOT_CHUNK_BYTES: usize = 64 * 1024;
+/// A folded state's JSON in one piece, about, in bytes.
+pub const FOLDED_CHUNK_BYTES: usize = 64 * 1024;
+/// How long the row of a silent user may outlive [`PRESENCE_TTL_MS`], in milliseconds: the server looks at the clock more
+/// often than that.
+pub const PRESENCE_DELETION_LAG_MS: u64 = 30_000;

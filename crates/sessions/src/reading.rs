@@ -8,14 +8,16 @@ mod companion;
 mod event;
 mod export;
 mod failure;
+mod folded;
 mod follower;
 mod history;
 mod log;
 mod scan;
 mod stored;
 
-pub use companion::presence_companion;
+pub use companion::{presence_at_tail, presence_companion};
 pub use event::{AgentEvent, Item, SessionEvent};
 pub use export::{ExportFormat, Exporter, UnknownFormat};
+pub use folded::{FoldedText, FoldedView};
 pub use follower::{AgentFollower, SessionFollower};
 pub use history::{EventsPage, HistoryPage, HistoryQuery, RawEvent, events, history};

@@ -17,12 +17,16 @@ use memchr::memchr;
 use tokio::time::Sleep;
 
 use super::event::SessionEvent;
+use super::failure::Subject;
 use super::stored::Stored;
 use crate::change::{Change, Message, Operation};
 use crate::channel::Channel;
+use crate::error::SessionError;
 use crate::id::SessionId;
-use crate::limits::{PRESENCE_LOOK_BYTES, PRESENCE_LOOK_BYTES_MAX, PRESENCE_PAUSE_MS};
-use crate::presence::{Presence, is_present};
+use crate::limits::{
+    PRESENCE_DELETION_LAG_MS, PRESENCE_LOOK_BYTES, PRESENCE_LOOK_BYTES_MAX, PRESENCE_PAUSE_MS, PRESENCE_TTL_MS,
+};
+use crate::presence::Presence;
 
 /// How the companion stream of a session is created, by whoever needs it first.
 pub fn presence_companion(session: &SessionId) -> Create {
@@ -161,37 +165,51 @@ impl<S: Store> Companion<S> {
 
 fn open<S: Store>(engine: Engine<S>, session: SessionId, known: Option<Presence>) -> Opening<S> {
     Box::pin(async move {
-        let path = session.presence_stream();
-        if let Some(presence) = known
-            && let Ok(follower) = engine.follow(&path, ReadFrom::At(presence.position().offset)).await
-        {
-            return Ok((follower, presence));
-        }
-        let mut follower = match engine.follow(&path, ReadFrom::Now).await {
-            Err(ReadError::NotFound) => {
-                // Nobody has come yet. The stream is made for them, so that this reader is woken when they do, unless
-                // the session has gone with it.
-                engine.metadata(&session.stream()).await?;
-                let created = engine.create(presence_companion(&session)).await;
-                drop(created); // Whoever else made it meanwhile did as well; whether it is there shows next.
-                engine.follow(&path, ReadFrom::Now).await?
+        if let Some(presence) = known {
+            let from = ReadFrom::At(presence.position().offset);
+            if let Ok(follower) = engine.follow(&session.presence_stream(), from).await {
+                return Ok((follower, presence));
             }
-            other => other?,
-        };
-        let presence = look(&mut follower, engine.now_ms()).await?;
+        }
+        let mut follower = at_tail(&engine, &session).await?;
+        let seen_ms = engine.now_ms().saturating_sub(PRESENCE_TTL_MS);
+        let presence = look(&mut follower, seen_ms).await?;
         Ok((follower, presence))
     })
 }
 
-/// Who is present, from the last bytes before the follower's position. Whoever is present has said so within
-/// [`PRESENCE_TTL_MS`](crate::limits::PRESENCE_TTL_MS), so nothing older needs to be read.
-async fn look<S: Store>(follower: &mut Follower<S>, now_ms: u64) -> Result<Presence, ReadError> {
+/// The folded companion stream at its tail: what a reader of the stream itself starts from. Its rows are those that have
+/// not been deleted, those of silent users included.
+pub async fn presence_at_tail<S: Store>(engine: &Engine<S>, session: &SessionId) -> Result<Presence, SessionError> {
+    let seen_ms = engine.now_ms().saturating_sub(PRESENCE_TTL_MS + PRESENCE_DELETION_LAG_MS);
+    let folded = async { look(&mut at_tail(engine, session).await?, seen_ms).await };
+    folded.await.map_err(|cause| Subject::Session(session.clone()).error(cause))
+}
+
+async fn at_tail<S: Store>(engine: &Engine<S>, session: &SessionId) -> Result<Follower<S>, ReadError> {
+    let path = session.presence_stream();
+    match engine.follow(&path, ReadFrom::Now).await {
+        Err(ReadError::NotFound) => {
+            // Nobody has come yet. The stream is made for them, so that a reader is woken when they do, unless the
+            // session has gone with it.
+            engine.metadata(&session.stream()).await?;
+            let created = engine.create(presence_companion(session)).await;
+            drop(created); // Whoever else made it meanwhile did as well; whether it is there shows next.
+            engine.follow(&path, ReadFrom::Now).await
+        }
+        other => other,
+    }
+}
+
+/// Who is there, from the last bytes before the follower's position. Whoever is there has said so at `seen_ms` (Unix
+/// milliseconds) or later, so nothing older needs to be read.
+async fn look<S: Store>(follower: &mut Follower<S>, seen_ms: u64) -> Result<Presence, ReadError> {
     let mut count = PRESENCE_LOOK_BYTES;
     loop {
         let bytes = follower.preceding(count).await?;
         let is_all = (bytes.len() as u64) < count;
         let whole = if is_all { bytes } else { after_first_boundary(&bytes) };
-        if is_all || count >= PRESENCE_LOOK_BYTES_MAX || begins_before_present(&whole, now_ms) {
+        if is_all || count >= PRESENCE_LOOK_BYTES_MAX || begins_before(&whole, seen_ms) {
             return Ok(fold(whole, follower.position()));
         }
         count *= 4;
@@ -202,14 +220,15 @@ fn after_first_boundary(bytes: &Bytes) -> Bytes {
     memchr(b'\n', bytes).map_or_else(Bytes::new, |at| bytes.slice(at + 1..))
 }
 
-fn begins_before_present(bytes: &Bytes, now_ms: u64) -> bool {
+fn begins_before(bytes: &Bytes, moment_ms: u64) -> bool {
     let decided_ms = changes(bytes.clone()).next().and_then(|change| change.at_ms);
-    decided_ms.is_some_and(|at_ms| !is_present(at_ms, now_ms))
+    decided_ms.is_some_and(|at_ms| at_ms <= moment_ms)
 }
 
 fn fold(bytes: Bytes, position: Offset) -> Presence {
     let mut presence = Presence::default();
     changes(bytes).for_each(|change| presence.apply(&change, position));
+    presence.skip_to(position);
     presence
 }
 

@@ -30,7 +30,7 @@ pub struct SessionEvent {
     pub at_ms: Option<u64>,
 }
 
-/// An event of an agent, and the session it happened in.
+/// An event of an agent, and the session it happened in. Serializes like the event, with `sessionId` before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentEvent {
     /// Which session.
@@ -82,17 +82,16 @@ impl AgentEvent {
     }
 }
 
-impl Serialize for SessionEvent {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
+impl SessionEvent {
+    fn write_members<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         map.serialize_entry("channel", self.channel.as_str())?;
         map.serialize_entry("key", &self.key)?;
         map.serialize_entry("operation", &self.operation)?;
         if let Some(data) = &self.data {
             map.serialize_entry("data", data)?;
         }
-        if let Some(offset) = self.offset {
-            map.serialize_entry("offset", &offset.to_string())?;
+        if let Some(offset) = &self.offset {
+            map.serialize_entry("offset", offset)?;
         }
         if let Some(txid) = &self.txid {
             map.serialize_entry("txid", txid)?;
@@ -100,6 +99,23 @@ impl Serialize for SessionEvent {
         if let Some(at_ms) = self.at_ms {
             map.serialize_entry("timestamp", &at_ms)?;
         }
+        Ok(())
+    }
+}
+
+impl Serialize for SessionEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.write_members(&mut map)?;
+        map.end()
+    }
+}
+
+impl Serialize for AgentEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("sessionId", self.session.as_str())?;
+        self.event.write_members(&mut map)?;
         map.end()
     }
 }

@@ -27,6 +27,7 @@ use headwater_streams::{Engine, Store};
 
 use super::event::SessionEvent;
 use super::failure::Subject;
+use super::folded::write_json;
 use super::scan::Scan;
 use crate::error::SessionError;
 use crate::fold::State;
@@ -230,8 +231,4 @@ impl<S: Store> fmt::Debug for Exporter<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exporter").field("subject", &self.subject).field("stage", &self.stage).finish_non_exhaustive()
     }
-}
-
-fn write_json(value: &impl serde::Serialize, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, value).expect("texts and checked JSON serialize into memory");
 }
