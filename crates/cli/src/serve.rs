@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use headwater_server::subscriptions::Subscriptions;
 use headwater_server::{BindError, Metrics, Server};
+use headwater_sessions::Sessions;
 use headwater_storage::{EmbeddedStore, OpenError};
 use headwater_streams::memory::MemoryStore;
 use headwater_streams::{Durability, Engine, Store, StoreError, SystemClock};
@@ -88,7 +89,12 @@ async fn run<S: Store>(store: S, config: &Config, found: Found) -> Result<(), Fa
     };
     let options = config.subscriptions();
     let subscriptions = Subscriptions::start(engine.clone(), &config.server(), server.local_addr(), options).await;
-    let server = server.mount(subscriptions.router());
+    let mut server = server.mount(subscriptions.router());
+    let sessions = open_sessions(&engine, config).await?;
+    let upkeep = sessions.as_ref().map(|sessions| tokio::spawn(sessions.run()));
+    if let Some(sessions) = &sessions {
+        server = server.with_sessions(sessions.clone());
+    }
     banner(server.local_addr(), config, found).announce(logging::form(config));
     let ended = server
         .run(async move {
@@ -99,9 +105,27 @@ async fn run<S: Store>(store: S, config: &Config, found: Found) -> Result<(), Fa
         .await;
     // ORDER: nobody is woken any more before the streams that would wake them close.
     subscriptions.shutdown().await;
+    if let Some(upkeep) = upkeep {
+        upkeep.abort();
+    }
+    if let Some(sessions) = sessions {
+        sessions.shutdown().await;
+    }
     close(&engine).await?;
     tracing::info!("stopped");
     ended.map_err(|error| Failure::Other(format!("the server failed: {error}")))
+}
+
+/// The sessions of the engine, unless they are switched off.
+async fn open_sessions<S: Store>(engine: &Engine<S>, config: &Config) -> Result<Option<Sessions<S>>, Failure> {
+    let Some(options) = config.sessions() else { return Ok(None) };
+    match Sessions::open(engine.clone(), options).await {
+        Ok(sessions) => Ok(Some(sessions)),
+        Err(error) => {
+            close(engine).await?;
+            Err(Failure::Other(format!("sessions cannot be opened: {error}; run `headwater verify`")))
+        }
+    }
 }
 
 async fn close<S: Store>(engine: &Engine<S>) -> Result<(), Failure> {

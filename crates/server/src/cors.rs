@@ -9,7 +9,6 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::CorsOrigins;
 use crate::limits::PREFLIGHT_MAX_AGE_SECONDS;
-use crate::problem::STREAM_METHODS;
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const CROSS_ORIGIN: HeaderValue = HeaderValue::from_static("cross-origin");
@@ -68,10 +67,10 @@ impl Cors {
     }
 
     /// Adds what the answer to a preflight carries besides.
-    pub(crate) fn allow(&self, headers: &mut HeaderMap) {
-        headers.insert(ALLOW, STREAM_METHODS);
+    pub(crate) fn allow(&self, methods: HeaderValue, headers: &mut HeaderMap) {
+        headers.insert(ALLOW, methods.clone());
         if self.origins != CorsOrigins::None {
-            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, STREAM_METHODS);
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, self.allowed_headers.clone());
             headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_MAX_AGE_SECONDS));
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
+use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use headwater_protocol::{RESERVED_SEGMENT, StreamPath};
 use headwater_streams::{Engine, Store};
@@ -19,6 +20,7 @@ use crate::metrics::WorkerMetrics;
 use crate::operation::Operation;
 use crate::problem::{Code, Problem};
 use crate::response::{Answer, Content, EdgeBody, NO_STORE};
+use crate::sessions::{Failure, Mounted, Told};
 use crate::vitals::InFlight;
 use crate::{request, router};
 
@@ -30,6 +32,8 @@ pub(crate) struct Edge<S: Store> {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) control: axum::Router,
+    /// `None` for a server of streams alone.
+    pub(crate) sessions: Option<Mounted<S>>,
     cors: Cors,
     stopping: AtomicBool,
 }
@@ -40,9 +44,10 @@ impl<S: Store> Edge<S> {
         config: Arc<ServerConfig>,
         metrics: Arc<WorkerMetrics>,
         control: axum::Router,
+        sessions: Option<Mounted<S>>,
     ) -> Arc<Self> {
         let cors = Cors::new(config.cors_origins.clone());
-        Arc::new(Self { engine, config, metrics, control, cors, stopping: AtomicBool::new(false) })
+        Arc::new(Self { engine, config, metrics, control, sessions, cors, stopping: AtomicBool::new(false) })
     }
 
     /// The server is stopping: live readers end as soon as they are polled.
@@ -68,7 +73,12 @@ impl<S: Store> Edge<S> {
             let started = Instant::now();
             let (operation, outcome) = router::route(&self, &head, body).await;
             let mut response = match outcome {
-                Ok(answer) => answer,
+                Ok(mut answer) => {
+                    if let Some(told) = answer.extensions_mut().remove::<Told>() {
+                        tell(&told, &head, &mut answer);
+                    }
+                    answer
+                }
                 Err(problem) => refuse(problem, &head, operation, &in_flight),
             };
             self.mark(&head, response.headers_mut());
@@ -103,9 +113,9 @@ impl<S: Store> Edge<S> {
     }
 
     /// The answer to a preflight, and to any other OPTIONS.
-    pub(crate) fn preflight(&self) -> Answer<S> {
+    pub(crate) fn preflight(&self, methods: HeaderValue) -> Answer<S> {
         let mut response = crate::response::answer(StatusCode::NO_CONTENT, Content::Empty);
-        self.cors.allow(response.headers_mut());
+        self.cors.allow(methods, response.headers_mut());
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
         response
     }
@@ -165,12 +175,32 @@ fn refuse<S: Store>(problem: Problem, head: &Parts, operation: Operation, in_fli
         in_flight.linger();
     }
     let is_head = head.method == Method::HEAD;
-    let mut response =
-        problem.render(&id).map(|body: Bytes| if is_head { Content::Empty } else { Content::Full(body) });
+    let mut response = if operation.is_of_sessions() {
+        Failure::from(problem).into_response().map(Content::Control)
+    } else {
+        problem.render(&id).map(|body: Bytes| if is_head { Content::Empty } else { Content::Full(body) })
+    };
+    response.extensions_mut().remove::<Told>();
     if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert(X_REQUEST_ID, id);
     }
     response
+}
+
+/// Tells the log of a refusal that a handler of sessions has rendered, under the id that the client sees.
+fn tell<S: Store>(told: &Told, head: &Parts, response: &mut Answer<S>) {
+    let id = request_id(head);
+    let (method, path, code) = (&head.method, head.uri.path(), &*told.code);
+    match &told.cause {
+        Some(cause) => tracing::error!(request_id = %id, %method, path, code, cause, "request failed"),
+        None if response.status().is_server_error() => {
+            tracing::warn!(request_id = %id, %method, path, code, "request refused");
+        }
+        None => tracing::debug!(request_id = %id, %method, path, code, "request refused"),
+    }
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
 }
 
 /// The client's own id for the request when it can be shown, else a new one.

@@ -19,6 +19,7 @@ mod request;
 mod response;
 mod router;
 mod server;
+mod sessions;
 mod socket;
 mod streams;
 mod throttle;

@@ -17,7 +17,7 @@ use crate::operation::Operation;
 use histogram::Histogram;
 
 /// Methods as labels; anything else is the last one.
-const METHODS: [&str; 7] = ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "other"];
+const METHODS: [&str; 8] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "other"];
 /// Status classes as labels.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
@@ -147,8 +147,9 @@ fn method_number(method: &Method) -> usize {
         Method::HEAD => 1,
         Method::PUT => 2,
         Method::POST => 3,
-        Method::DELETE => 4,
-        Method::OPTIONS => 5,
-        _ => 6,
+        Method::PATCH => 4,
+        Method::DELETE => 5,
+        Method::OPTIONS => 6,
+        _ => 7,
     }
 }

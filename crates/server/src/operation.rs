@@ -13,12 +13,18 @@ pub(crate) enum Operation {
     Preflight,
     /// Health, metrics and subscriptions.
     Control,
+    /// Sessions, what follows excepted.
+    Session,
+    /// Events of a session.
+    SessionPublish,
+    /// Following a session or an agent.
+    SessionFollow,
     /// Nothing this server knows.
     Unknown,
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Create,
         Self::Append,
         Self::Read,
@@ -28,6 +34,9 @@ impl Operation {
         Self::Delete,
         Self::Preflight,
         Self::Control,
+        Self::Session,
+        Self::SessionPublish,
+        Self::SessionFollow,
         Self::Unknown,
     ];
 
@@ -42,7 +51,15 @@ impl Operation {
             Self::Delete => "delete",
             Self::Preflight => "preflight",
             Self::Control => "control",
+            Self::Session => "session",
+            Self::SessionPublish => "session_publish",
+            Self::SessionFollow => "session_follow",
             Self::Unknown => "unknown",
         }
+    }
+
+    /// Whether it is answered in the form of sessions.
+    pub(crate) const fn is_of_sessions(self) -> bool {
+        matches!(self, Self::Session | Self::SessionPublish | Self::SessionFollow)
     }
 }

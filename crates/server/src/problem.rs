@@ -64,6 +64,7 @@ codes! {
     EmptyJsonArray = BAD_REQUEST, "empty_json_array", "Empty JSON array";
     InvalidFork = BAD_REQUEST, "invalid_fork", "Invalid fork";
     UnreadableBody = BAD_REQUEST, "unreadable_body", "Unreadable body";
+    ReservedStream = FORBIDDEN, "reserved_stream", "Stream is written by the server only";
     ProducerFenced = FORBIDDEN, "producer_fenced", "Producer epoch is stale";
     NotFound = NOT_FOUND, "not_found", "Not found";
     StreamNotFound = NOT_FOUND, "stream_not_found", "Stream not found";
@@ -142,6 +143,11 @@ impl Problem {
 
     pub(crate) fn content_type_differs(expected: &ContentType) -> Self {
         Self::new(Code::ContentTypeDiffers, format!("the stream's content type is {expected}"))
+    }
+
+    /// What it says to people, and the cause for the log.
+    pub(crate) fn into_words(self) -> (Cow<'static, str>, Option<String>) {
+        (self.detail, self.cause)
     }
 
     /// Whether the rest of the request is thrown away and the connection closed after the answer.

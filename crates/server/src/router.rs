@@ -16,6 +16,7 @@ use crate::operation::Operation;
 use crate::problem::{Code, Problem, STREAM_METHODS};
 use crate::request::{self, Live};
 use crate::response::{Answer, Content};
+use crate::sessions;
 use crate::streams::{append, create, delete, head, long_poll, read, sse};
 use crate::{body, health};
 
@@ -25,10 +26,14 @@ type Outcome<S> = Result<Answer<S>, Problem>;
 pub(crate) fn control<S: Store>(engine: Engine<S>, metrics: Arc<Metrics>, mounted: axum::Router) -> axum::Router {
     health::router(engine, metrics)
         .merge(mounted)
-        .fallback(|| async { problem(Problem::new(Code::NotFound, "nothing lives at this URL")) })
+        .fallback(|| async { problem(nothing_here()) })
         .method_not_allowed_fallback(|| async {
             problem(Problem::new(Code::MethodNotAllowed, "this URL does not take that method"))
         })
+}
+
+fn nothing_here() -> Problem {
+    Problem::new(Code::NotFound, "nothing lives at this URL")
 }
 
 /// A refusal outside the streams.
@@ -39,6 +44,7 @@ pub(crate) fn problem(problem: Problem) -> axum::response::Response {
 /// Where a request goes.
 enum Target {
     Stream(StreamPath),
+    Sessions,
     Control,
 }
 
@@ -49,12 +55,21 @@ pub(crate) async fn route<S: Store>(edge: &Arc<Edge<S>>, head: &Parts, body: Req
         Err(problem) => return (Operation::Unknown, Err(problem)),
     };
     if head.method == Method::OPTIONS {
-        return (Operation::Preflight, Ok(edge.preflight()));
+        let methods = if let Target::Sessions = target { sessions::METHODS } else { STREAM_METHODS };
+        return (Operation::Preflight, Ok(edge.preflight(methods)));
     }
     let path = match target {
         Target::Stream(path) => path,
-        Target::Control => return (Operation::Control, Box::pin(call_control(edge, head, body)).await),
+        Target::Control => return (Operation::Control, Box::pin(call(edge, &edge.control, head, body)).await),
+        Target::Sessions => {
+            let operation = sessions::operation(&head.method, head.uri.path());
+            let Some(mounted) = &edge.sessions else { return (operation, Err(nothing_here())) };
+            return (operation, Box::pin(call(edge, &mounted.router, head, body)).await);
+        }
     };
+    if is_kept(edge, &path) {
+        return Box::pin(kept(edge, &path, head)).await;
+    }
     // Appends are inlined, the rest is boxed: every request's future is as large as the largest one in it, and one
     // kilobyte is what the allocator hands out quickly.
     match head.method {
@@ -81,7 +96,13 @@ fn target<S: Store>(edge: &Edge<S>, head: &Parts) -> Result<Target, Problem> {
         return Err(Problem::new(Code::UrlTooLong, format!("the URL has {bytes} bytes; the limit is {limit}")));
     }
     host(head)?;
-    let Some(relative) = edge.config.root.strip(path) else { return Ok(Target::Control) };
+    if edge.sessions.is_some() && sessions::is_route(path) {
+        return Ok(Target::Sessions);
+    }
+    let Some(relative) = edge.config.root.strip(path) else {
+        let is_api = edge.sessions.is_some() && sessions::is_below_prefix(path);
+        return Ok(if is_api { Target::Sessions } else { Target::Control });
+    };
     if edge.config.root.as_str().is_empty() && health::is_route(path) {
         return Ok(Target::Control);
     }
@@ -95,6 +116,24 @@ fn target<S: Store>(edge: &Edge<S>, head: &Parts) -> Result<Target, Problem> {
         Err(InvalidPath::Empty) => Err(Problem::new(Code::NotFound, "the stream root itself is no stream")),
         Err(error) => Err(Problem::new(Code::InvalidPath, error.to_string())),
     }
+}
+
+fn is_kept<S: Store>(edge: &Edge<S>, path: &StreamPath) -> bool {
+    edge.sessions.is_some() && sessions::keeps(path)
+}
+
+/// Streams of sessions are read like all others and take no raw writes.
+async fn kept<S: Store>(edge: &Arc<Edge<S>>, path: &StreamPath, head: &Parts) -> (Operation, Outcome<S>) {
+    let operation = match head.method {
+        Method::GET => return get(edge, path, head).await,
+        Method::HEAD => return (Operation::Head, head::head(edge, path).await),
+        Method::POST => Operation::Append,
+        Method::PUT => Operation::Create,
+        Method::DELETE => Operation::Delete,
+        _ => return (Operation::Unknown, Err(Problem::method_not_allowed(STREAM_METHODS))),
+    };
+    let detail = "this stream belongs to sessions: it can be read and forked here, and is written through /api";
+    (operation, Err(Problem::new(Code::ReservedStream, detail)))
 }
 
 async fn get<S: Store>(edge: &Arc<Edge<S>>, path: &StreamPath, head: &Parts) -> (Operation, Outcome<S>) {
@@ -113,14 +152,14 @@ async fn get<S: Store>(edge: &Arc<Edge<S>>, path: &StreamPath, head: &Parts) -> 
     }
 }
 
-/// Hands a request to the control routes, with its body taken under the same bounds as any other.
-async fn call_control<S: Store>(edge: &Edge<S>, head: &Parts, body: RequestBody) -> Outcome<S> {
+/// Hands a request to routes of axum, with its body taken under the same bounds as any other.
+async fn call<S: Store>(edge: &Edge<S>, routes: &axum::Router, head: &Parts, body: RequestBody) -> Outcome<S> {
     let body = body::collect(body, &edge.config.limits).await?;
     let mut request = Request::new(axum::body::Body::from(body));
     *request.method_mut() = head.method.clone();
     *request.uri_mut() = head.uri.clone();
     *request.headers_mut() = head.headers.clone();
-    let response = match edge.control.clone().oneshot(request).await {
+    let response = match routes.clone().oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},
     };

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::{io, thread};
 
+use headwater_sessions::Sessions;
 use headwater_streams::{Engine, Store};
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
@@ -17,6 +18,7 @@ use crate::config::ServerConfig;
 use crate::edge::Edge;
 use crate::metrics::Metrics;
 use crate::router;
+use crate::sessions::{Api, Mounted};
 use crate::workers::Worker;
 
 /// Connections the system keeps for us while all workers are busy.
@@ -29,6 +31,7 @@ pub struct Server<S: Store> {
     engine: Engine<S>,
     metrics: Arc<Metrics>,
     mounted: axum::Router,
+    sessions: Option<Sessions<S>>,
     listener: TcpListener,
     local_addr: SocketAddr,
 }
@@ -51,7 +54,15 @@ impl<S: Store> Server<S> {
         let (local_addr, listener) = bound.map_err(|source| BindError { address: config.listen, source })?;
         // The port the system chose for port 0 is what clients see.
         let config = Arc::new(ServerConfig { listen: local_addr, ..config });
-        Ok(Self { config, engine, metrics: Metrics::new(), mounted: axum::Router::new(), listener, local_addr })
+        Ok(Self {
+            config,
+            engine,
+            metrics: Metrics::new(),
+            mounted: axum::Router::new(),
+            sessions: None,
+            listener,
+            local_addr,
+        })
     }
 
     /// Shows these figures, which the engine's committer adds to as its observer.
@@ -68,6 +79,14 @@ impl<S: Store> Server<S> {
         self
     }
 
+    /// Serves these sessions, of the server's own engine, under `/api`; their streams can be read like all others and are
+    /// written through the routes only.
+    #[must_use]
+    pub fn with_sessions(mut self, sessions: Sessions<S>) -> Self {
+        self.sessions = Some(sessions);
+        self
+    }
+
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
@@ -78,9 +97,12 @@ impl<S: Store> Server<S> {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let stop = CancellationToken::new();
         let control = router::control(self.engine.clone(), self.metrics.clone(), self.mounted.clone());
+        let mounted = self.sessions.map(|sessions| {
+            Mounted::new(Api { sessions, config: self.config.clone(), stop: stop.clone() })
+        });
         let count = self.config.workers.map_or_else(cores, NonZeroUsize::get);
         let workers = (0..count).map(|number| {
-            let edge = Edge::new(self.engine.clone(), self.config.clone(), self.metrics.worker(), control.clone());
+            let edge = Edge::new(self.engine.clone(), self.config.clone(), self.metrics.worker(), control.clone(), mounted.clone());
             Worker::start(number, edge, stop.clone())
         });
         let workers = workers.collect::<io::Result<Vec<_>>>()?;

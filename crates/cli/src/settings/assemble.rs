@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 
 use headwater_server::subscriptions::{LocalWebhooks, SubscriptionOptions};
 use headwater_server::{ServerConfig, ServerLimits};
+use headwater_sessions::SessionsConfig;
 use headwater_storage::{StoreLimits, StoreOptions};
 use headwater_streams::Durability;
 use headwater_streams::limits::EngineLimits;
@@ -46,6 +47,15 @@ impl Config {
             reap_interval: self.duration("reap-interval"),
             ..EngineLimits::default()
         }
+    }
+
+    /// What sessions take; `None` when they are switched off.
+    pub(crate) fn sessions(&self) -> Option<SessionsConfig> {
+        (self.text("sessions") == "on").then(|| SessionsConfig {
+            retention_ms: u64::try_from(self.duration("sessions-retention").as_millis()).expect("it is below a bound"),
+            loaded_sessions_max: self.count("sessions-in-memory-max"),
+            loaded_bytes_max: self.bytes("sessions-memory-max"),
+        })
     }
 
     /// What subscriptions take.
@@ -128,6 +138,12 @@ mod tests {
     fn the_defaults_are_those_of_subscriptions() {
         let (ours, theirs) = (defaults().subscription_limits(), SubscriptionLimits::default());
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_sessions() {
+        let ours = defaults().sessions().unwrap();
+        assert_eq!(format!("{ours:?}"), format!("{:?}", SessionsConfig::default()));
     }
 
     #[test]

@@ -26,18 +26,21 @@ pub(crate) enum Group {
     Network,
     Storage,
     Protocol,
+    Sessions,
     Limits,
     Logging,
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 5] = [Self::Network, Self::Storage, Self::Protocol, Self::Limits, Self::Logging];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Network, Self::Storage, Self::Protocol, Self::Sessions, Self::Limits, Self::Logging];
 
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Network => "Network",
             Self::Storage => "Storage",
             Self::Protocol => "Protocol",
+            Self::Sessions => "Sessions",
             Self::Limits => "Limits",
             Self::Logging => "Logging",
         }

@@ -7,7 +7,9 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
 const SECOND: u64 = 1000;
+const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 3600 * SECOND;
+const DAY: u64 = 24 * HOUR;
 
 /// All options, in the order in which they are explained.
 pub(crate) const SETTINGS: &[Setting] = &[
@@ -159,6 +161,44 @@ pub(crate) const SETTINGS: &[Setting] = &[
         default: "auto",
         help: "Whether webhooks may call http://localhost and 127.0.0.x; auto: only while --listen is a loopback address.",
         example: "refuse",
+    },
+    // Sessions
+    Setting {
+        key: "sessions",
+        group: Group::Sessions,
+        placeholder: "WHETHER",
+        kind: Kind::Choice(&["on", "off"]),
+        default: "on",
+        help: "Whether agent sessions are served under /api. While they are, the streams sessions, session/... and \
+               agent/... are written through /api only.",
+        example: "off",
+    },
+    Setting {
+        key: "sessions-retention",
+        group: Group::Sessions,
+        placeholder: "DURATION",
+        kind: Kind::Duration { min_ms: MINUTE, max_ms: 36_500 * DAY },
+        default: "30d",
+        help: "How long a session's events are kept, unless the session says otherwise.",
+        example: "90d",
+    },
+    Setting {
+        key: "sessions-in-memory-max",
+        group: Group::Sessions,
+        placeholder: "N",
+        kind: Kind::Count { min: 1, max: 10_000_000 },
+        default: "10000",
+        help: "Sessions whose folded state is in memory at once; others are loaded when they are asked for.",
+        example: "10000",
+    },
+    Setting {
+        key: "sessions-memory-max",
+        group: Group::Sessions,
+        placeholder: "SIZE",
+        kind: Kind::Size { min: MIB, max: 1024 * GIB },
+        default: "512MiB",
+        help: "Memory for the folded states of sessions.",
+        example: "512MiB",
     },
     // Limits
     Setting {

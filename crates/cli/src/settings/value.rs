@@ -106,7 +106,7 @@ impl Kind {
             Self::Choice(choices) => choices.join(" or "),
             Self::Duration { min_ms, max_ms } => {
                 let [min, max] = [min_ms, max_ms].map(|ms| duration_text(Duration::from_millis(ms)));
-                format!("a number with a unit (ms, s, m, h) from {min} to {max}")
+                format!("a number with a unit ({}) from {min} to {max}", units(max_ms))
             }
             Self::Size { min, max } => {
                 format!("a number with a unit (B, KiB, MiB, GiB) from {} to {}", size_text(min), size_text(max))
@@ -129,6 +129,13 @@ pub(crate) fn size_text(bytes: u64) -> String {
     exact.map_or_else(|| format!("{bytes}B"), |(factor, unit)| format!("{}{unit}", bytes / factor))
 }
 
+const DAY_MS: u128 = 24 * 3_600_000;
+
+/// The units that make sense for durations up to `max_ms`.
+fn units(max_ms: u64) -> &'static str {
+    if u128::from(max_ms) > DAY_MS { "s, m, h, d" } else { "ms, s, m, h" }
+}
+
 /// `duration` in the largest unit that shows it exactly, with seconds up to two minutes as people write timeouts.
 pub(crate) fn duration_text(duration: Duration) -> String {
     let ms = duration.as_millis();
@@ -137,6 +144,7 @@ pub(crate) fn duration_text(duration: Duration) -> String {
     }
     match ms {
         _ if !ms.is_multiple_of(1_000) => format!("{ms}ms"),
+        _ if ms >= 2 * DAY_MS && ms.is_multiple_of(DAY_MS) => format!("{}d", ms / DAY_MS),
         _ if ms >= 3_600_000 && ms.is_multiple_of(3_600_000) => format!("{}h", ms / 3_600_000),
         _ if ms >= 120_000 && ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
         _ => format!("{}s", ms / 1_000),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use headwater_server::{Metrics, Server, ServerConfig};
+use headwater_sessions::{Sessions, SessionsConfig};
 use headwater_streams::limits::EngineLimits;
 use headwater_streams::memory::MemoryStore;
 use headwater_streams::{Engine, SystemClock};
@@ -41,9 +42,14 @@ impl TestServer {
             runtime.block_on(async {
                 let metrics = Metrics::new();
                 let engine = Engine::start(MemoryStore::new(), Arc::new(SystemClock), limits, metrics.clone());
-                let server = Server::bind(config, engine.clone()).unwrap().with_metrics(metrics);
+                let sessions = Sessions::open(engine.clone(), SessionsConfig::default()).await.unwrap();
+                let server = Server::bind(config, engine.clone()).unwrap();
+                let server = server.with_metrics(metrics).with_sessions(sessions.clone());
+                let upkeep = tokio::spawn(sessions.run());
                 tell.send(server.local_addr()).unwrap();
                 server.run(async { stopped.await.unwrap_or_default() }).await.unwrap();
+                upkeep.abort();
+                sessions.shutdown().await;
                 engine.shutdown().await.unwrap();
             });
         });
