@@ -13,6 +13,8 @@ use crate::output;
 pub(crate) struct Banner {
     /// URL of the stream root, with the port that was really bound.
     pub(crate) url: String,
+    /// URL of the sessions; `None` when they are switched off.
+    pub(crate) sessions: Option<String>,
     /// `None` for the memory store.
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) durability: Durability,
@@ -59,6 +61,7 @@ impl Banner {
             ),
             format!("  try        {}", self.command_to_try()),
         ];
+        lines.extend(self.session_to_try().map(|command| format!("  session    {command}")));
         lines.extend(self.warnings().map(|warning| format!("  warning    {warning}")));
         lines.join("\n")
     }
@@ -76,6 +79,7 @@ impl Banner {
             replayed_bytes = self.recovered.replayed_bytes,
             recovery_ms = u64::try_from(self.recovered.took.as_millis()).unwrap_or(u64::MAX),
             r#try = self.command_to_try(),
+            session = self.session_to_try(),
             "ready"
         );
     }
@@ -89,6 +93,10 @@ impl Banner {
 
     fn command_to_try(&self) -> String {
         format!("curl -i -X PUT -H 'Content-Type: text/plain' -d hello {}/hello", self.url)
+    }
+
+    fn session_to_try(&self) -> Option<String> {
+        self.sessions.as_ref().map(|url| format!("curl --json '{{\"projectId\":\"demo\"}}' {url}"))
     }
 
     fn warnings(&self) -> impl Iterator<Item = String> + '_ {

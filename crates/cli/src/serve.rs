@@ -140,6 +140,7 @@ fn banner(address: std::net::SocketAddr, config: &Config, found: Found) -> Banne
     let root = config.text("root").trim_end_matches('/');
     Banner {
         url: format!("http://{address}{root}"),
+        sessions: config.sessions().map(|_| format!("http://{address}/api/sessions")),
         data_dir: found.data_dir,
         durability: config.durability(),
         recovered: found.recovered,

@@ -122,19 +122,24 @@ impl<S: Store> Edge<S> {
 
     /// Scheme and host that the client knows this server under.
     pub(crate) fn origin(&self, head: &Parts) -> Result<String, Problem> {
-        if let Some(url) = &self.config.public_url {
-            return Ok(url.as_str().to_owned());
-        }
-        match host(head)? {
-            Some(host) => Ok(format!("http://{host}")),
-            None => Ok(format!("http://{}", self.config.listen)),
-        }
+        origin(&self.config, head)
     }
 
     /// Whether the protocol keeps the path for itself (section 6).
     pub(crate) fn is_reserved(&self, path: &StreamPath) -> bool {
         let rest = path.as_str().strip_prefix(RESERVED_SEGMENT);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+/// Scheme and host that the client knows a server so configured under.
+pub(crate) fn origin(config: &ServerConfig, head: &Parts) -> Result<String, Problem> {
+    if let Some(url) = &config.public_url {
+        return Ok(url.as_str().to_owned());
+    }
+    match host(head)? {
+        Some(host) => Ok(format!("http://{host}")),
+        None => Ok(format!("http://{}", config.listen)),
     }
 }
 

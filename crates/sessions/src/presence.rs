@@ -4,7 +4,7 @@
 //! deletes the rows of those who fell silent, so that readers without timers see them go, and of those who leave, at
 //! once.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::change::{Change, Operation};
 use crate::channel::RowType;
@@ -22,19 +22,33 @@ pub struct Presence {
 }
 
 /// Somebody who is present.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PresentUser {
     /// Who.
     pub user_id: String,
     /// As they call themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// Their picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
+    /// Where they point.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Cursor>,
     /// Last sign of life, in Unix milliseconds by the server's clock.
     pub last_seen: u64,
     /// When they came, in Unix milliseconds by the server's clock.
     pub joined_at: u64,
+}
+
+/// A place on a user's screen, in whatever unit the users of a session agree on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// To the right.
+    pub x: serde_json::Number,
+    /// Down.
+    pub y: serde_json::Number,
 }
 
 impl Presence {

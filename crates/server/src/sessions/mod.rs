@@ -3,9 +3,14 @@
 //! What a session is and what may happen to it is decided in the sessions crate. Here requests are parsed, answers are
 //! written as `{ok, …}`, and refusals get their status. Raw streams of sessions are served like all others, read-only.
 
+mod answer;
 mod failure;
+mod join_body;
+mod openapi;
+mod presence;
 mod publish;
 mod reading;
+mod request;
 mod rest;
 
 use std::fmt;
@@ -71,6 +76,8 @@ impl<S: Store> Clone for Mounted<S> {
 fn router<S: Store>(api: Api<S>) -> axum::Router {
     rest::routes()
         .merge(publish::routes())
+        .merge(presence::routes())
+        .merge(openapi::routes())
         .merge(reading::routes())
         .fallback(|| async { refusal(Code::NotFound, "nothing lives at this URL") })
         .method_not_allowed_fallback(|| async { refusal(Code::MethodNotAllowed, "this URL does not take that method") })

@@ -20,6 +20,7 @@ use serde::Serialize;
 use super::Api;
 use super::limits::{BODY_BYTES_MAX, KEY_SET_CACHE_CONTROL};
 use super::refusal::Refusal;
+use crate::sessions;
 
 type Outcome = Result<Response, Refusal>;
 type Id = Result<Path<String>, PathRejection>;
@@ -61,8 +62,12 @@ async fn key_set(State(api): State<Arc<Api>>) -> Response {
 async fn create(State(api): State<Arc<Api>>, id: Id, uri: Uri, headers: HeaderMap, body: Body) -> Outcome {
     let id = subscription_id(id)?;
     let config = SubscriptionConfig::from_json(&taken(body)?)?;
-    if let Delivery::Webhook { url } = &config.delivery {
-        api.targets.check_resolved(url).await?;
+    match &config.delivery {
+        Delivery::Webhook { url } => api.targets.check_resolved(url).await?,
+        Delivery::PullWake { wake_stream } if sessions::keeps(wake_stream) => {
+            return Err(Refusal::because(ErrorCode::InvalidRequest, "wake_stream must not be a stream of sessions"));
+        }
+        Delivery::PullWake { .. } => {}
     }
     let origin = origin(&api, &uri, &headers);
     let subscribed = api.service.create(id, config, origin.clone()).await?;

@@ -11,7 +11,7 @@ use headwater_server::{Metrics, Server, ServerConfig};
 use headwater_sessions::{Sessions, SessionsConfig};
 use headwater_streams::limits::EngineLimits;
 use headwater_streams::memory::MemoryStore;
-use headwater_streams::{Engine, SystemClock};
+use headwater_streams::{Clock, Engine, SystemClock};
 use tokio::sync::oneshot;
 
 /// How long any answer may take before the test fails.
@@ -31,6 +31,15 @@ impl TestServer {
 
     /// Starts a server whose configuration and engine limits `adjust` has changed.
     pub fn with(adjust: impl FnOnce(&mut ServerConfig, &mut EngineLimits)) -> Self {
+        Self::launch(Arc::new(SystemClock), adjust)
+    }
+
+    /// Starts a server whose engine goes by `clock`.
+    pub fn on(clock: Arc<dyn Clock>) -> Self {
+        Self::launch(clock, |_, _| ())
+    }
+
+    fn launch(clock: Arc<dyn Clock>, adjust: impl FnOnce(&mut ServerConfig, &mut EngineLimits)) -> Self {
         let mut config =
             ServerConfig { listen: ([127, 0, 0, 1], 0).into(), workers: 2.try_into().ok(), ..Default::default() };
         let mut limits = EngineLimits::default();
@@ -41,7 +50,7 @@ impl TestServer {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let metrics = Metrics::new();
-                let engine = Engine::start(MemoryStore::new(), Arc::new(SystemClock), limits, metrics.clone());
+                let engine = Engine::start(MemoryStore::new(), clock, limits, metrics.clone());
                 let sessions = Sessions::open(engine.clone(), SessionsConfig::default()).await.unwrap();
                 let server = Server::bind(config, engine.clone()).unwrap();
                 let server = server.with_metrics(metrics).with_sessions(sessions.clone());

@@ -1,0 +1,84 @@
+//! Answers that are no refusals: `{ok: true, data}`, with the offset beside it where something was written.
+
+use axum::response::{IntoResponse, Response};
+use headwater_protocol::Offset;
+use headwater_sessions::{PresentUser, SessionId, SessionRow, SessionView};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<Offset>,
+    data: &'a T,
+}
+
+/// `{ok: true, data}`.
+pub(super) fn data(data: &impl Serialize) -> Response {
+    json(StatusCode::OK, &Envelope { ok: true, offset: None, data })
+}
+
+/// The same, for what has just come to be.
+pub(super) fn created(data: &impl Serialize) -> Response {
+    json(StatusCode::CREATED, &Envelope { ok: true, offset: None, data })
+}
+
+/// `{ok: true, offset, data}`.
+pub(super) fn at(offset: Offset, data: &impl Serialize) -> Response {
+    json(StatusCode::OK, &Envelope { ok: true, offset: Some(offset), data })
+}
+
+/// Any JSON; nobody keeps it.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (status, headers, serde_json::to_vec(body).expect("an answer is plain JSON")).into_response()
+}
+
+/// A session, and where its stream ends.
+#[derive(Serialize)]
+pub(super) struct Session {
+    #[serde(flatten)]
+    pub(super) row: SessionRow,
+    pub(super) offset: Offset,
+}
+
+/// A session with what is known of it at this moment.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Detailed {
+    #[serde(flatten)]
+    session: Session,
+    earliest: Offset,
+    event_count: u64,
+    viewer_count: usize,
+    active_users: Vec<Participant>,
+}
+
+/// Somebody present, as a row of the presence channel.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Participant {
+    session_id: String,
+    #[serde(flatten)]
+    user: PresentUser,
+}
+
+impl From<SessionView> for Detailed {
+    fn from(view: SessionView) -> Self {
+        let SessionView { row, viewer_count, active_users, offset, event_count, earliest } = view;
+        let session_id = &row.id;
+        let named = |user| Participant { session_id: session_id.clone(), user };
+        let active_users = active_users.into_iter().map(named).collect();
+        Self { session: Session { row, offset }, earliest, event_count, viewer_count, active_users }
+    }
+}
+
+/// Those present in a session.
+pub(super) fn participants(id: &SessionId, users: Vec<PresentUser>) -> Vec<Participant> {
+    users.into_iter().map(|user| Participant { session_id: id.to_string(), user }).collect()
+}

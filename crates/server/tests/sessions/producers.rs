@@ -1,0 +1,52 @@
+use serde_json::json;
+
+use crate::api::{Api, chunk, is, refusal};
+use crate::support::Response;
+
+fn stamped(api: &Api, session: &str, epoch: &str, seq: &str, text: &str) -> Response {
+    let headers = [("producer-id", "loop"), ("producer-epoch", epoch), ("producer-seq", seq)];
+    let event = json!({ "channel": "chunks", "data": chunk(text) });
+    api.call_with("POST", &format!("streams?sessionId={session}"), &headers, &event)
+}
+
+#[test]
+fn a_producers_repeated_request_is_a_duplicate() {
+    let api = Api::start();
+    let id = api.session();
+    let first = stamped(&api, &id, "0", "0", "a");
+    assert_eq!(first.status, 200, "{first:?}");
+    assert_eq!((first.header("producer-epoch"), first.header("producer-seq")), (Some("0"), Some("0")));
+    let again = stamped(&api, &id, "0", "0", "a").json();
+    assert_eq!(again["duplicate"], true);
+    assert_eq!(again["offset"], first.json()["offset"]);
+    assert_eq!(stamped(&api, &id, "0", "1", "b").json().get("duplicate"), None);
+    assert_eq!(api.log(&id).len(), 2);
+}
+
+#[test]
+fn a_gap_a_stale_epoch_and_a_wrong_start_are_refused_as_in_streams() {
+    let api = Api::start();
+    let id = api.session();
+    stamped(&api, &id, "0", "0", "a");
+    let gap = stamped(&api, &id, "0", "2", "b");
+    assert_eq!(refusal(&gap), is(409, "PRODUCER_GAP"));
+    assert_eq!(gap.header("producer-expected-seq"), Some("1"));
+    assert_eq!(gap.header("producer-received-seq"), Some("2"));
+    assert_eq!(refusal(&stamped(&api, &id, "1", "1", "b")), is(400, "PRODUCER_GAP"));
+    stamped(&api, &id, "1", "0", "b");
+    let stale = stamped(&api, &id, "0", "1", "c");
+    assert_eq!(refusal(&stale), is(403, "PRODUCER_FENCED"));
+    assert_eq!(stale.header("producer-epoch"), Some("1"));
+    assert_eq!(api.log(&id).len(), 2);
+}
+
+#[test]
+fn producer_headers_come_together_or_not_at_all() {
+    let api = Api::start();
+    let id = api.session();
+    let event = json!({ "channel": "chunks", "data": chunk("a") });
+    let response =
+        api.call_with("POST", &format!("streams?sessionId={id}"), &[("producer-id", "loop")], &event);
+    assert_eq!(refusal(&response), is(400, "INVALID_PRODUCER"));
+    assert_eq!(api.log(&id).len(), 0);
+}
