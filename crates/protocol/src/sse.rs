@@ -52,11 +52,18 @@ pub fn encode_data(framing: Framing, stored: &[u8]) -> Bytes {
 }
 
 fn encode_json(stored: &[u8]) -> Vec<u8> {
-    let content = stored.strip_suffix(MESSAGE_END).unwrap_or(stored);
-    let breaks = memchr_iter(b'\n', content).count();
-    let mut event = Vec::with_capacity(DATA_START.len() + content.len() + breaks * NEXT_LINE.len() + 4);
+    let breaks = memchr_iter(b'\n', stored).count();
+    let mut event = Vec::with_capacity(DATA_START.len() + stored.len() + breaks * NEXT_LINE.len() + 4);
     event.extend_from_slice(DATA_START);
     event.push(b'[');
+    push_messages(&mut event, stored);
+    event.extend_from_slice(b"]\n\n");
+    event
+}
+
+/// Stored messages as lines, without what separates the last one from the next.
+fn push_messages(event: &mut Vec<u8>, stored: &[u8]) {
+    let content = stored.strip_suffix(MESSAGE_END).unwrap_or(stored);
     let mut start = 0;
     for at in memchr_iter(b'\n', content) {
         event.extend_from_slice(&content[start..=at]);
@@ -64,8 +71,45 @@ fn encode_json(stored: &[u8]) -> Vec<u8> {
         start = at + 1;
     }
     event.extend_from_slice(&content[start..]);
-    event.extend_from_slice(b"]\n\n");
-    event
+}
+
+/// One data event of a JSON stream that is made piece by piece: the pieces, one after the other, are what
+/// [`encode_data`] makes of all content at once.
+#[derive(Debug, Default)]
+pub struct JsonEventPieces {
+    has_begun: bool,
+}
+
+impl JsonEventPieces {
+    /// The next piece: of stored bytes between two boundaries, not empty.
+    pub fn piece(&mut self, stored: &[u8]) -> Bytes {
+        let breaks = memchr_iter(b'\n', stored).count();
+        let mut piece = Vec::with_capacity(DATA_START.len() + stored.len() + (breaks + 1) * NEXT_LINE.len() + 2);
+        self.begin(&mut piece);
+        push_messages(&mut piece, stored);
+        piece.into()
+    }
+
+    /// The last piece.
+    pub fn end(mut self) -> Bytes {
+        let mut piece = Vec::new();
+        if !self.has_begun {
+            self.begin(&mut piece);
+        }
+        piece.extend_from_slice(b"]\n\n");
+        piece.into()
+    }
+
+    fn begin(&mut self, piece: &mut Vec<u8>) {
+        if self.has_begun {
+            piece.extend_from_slice(MESSAGE_END);
+            piece.extend_from_slice(NEXT_LINE);
+        } else {
+            piece.extend_from_slice(DATA_START);
+            piece.push(b'[');
+            self.has_begun = true;
+        }
+    }
 }
 
 fn encode_text(text: &str) -> Vec<u8> {

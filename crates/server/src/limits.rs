@@ -51,6 +51,10 @@ pub const REQUEST_ID_BYTES_MAX: usize = 128;
 pub const SSE_LIFETIME_SPREAD: f64 = 0.1;
 /// Largest data event that is copied to travel in one piece with its control event.
 pub const SSE_JOINED_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of events that a live reader of a session is given in one piece, about: one more event may follow.
+pub const SESSION_FRAME_BYTES: usize = 16 * 1024;
+/// How often a live reader of a session hears that the connection lives.
+pub const SESSION_PING_INTERVAL: Duration = Duration::from_secs(15);
 /// Warnings of one kind that are logged per second.
 pub const WARNINGS_PER_SECOND_MAX: u32 = 5;
 

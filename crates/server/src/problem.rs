@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use headwater_protocol::{ContentType, header};
+use headwater_sessions::SessionError;
 use headwater_streams::{AppendError, CreateError, DeleteError, EngineError, ReadError, StoreError};
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
@@ -303,6 +304,18 @@ impl From<ReadError> for Problem {
             ReadError::Engine(error) => return error.clone().into(),
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match &error {
+            SessionError::NotFound { .. } => Self::new(Code::StreamNotFound, error.to_string()),
+            SessionError::Overloaded { .. } | SessionError::Unavailable { .. } => {
+                Self::new(Code::Overloaded, error.to_string())
+            }
+            _ => Self::new(Code::Internal, "the session could not be read").caused_by(error),
+        }
     }
 }
 

@@ -11,6 +11,10 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::problem::{Code, Problem};
 
+/// The query parameter of sessions that asks for something else than the log, and its value.
+const VIEW: &str = "view";
+const SNAPSHOT: &str = "snapshot";
+
 /// The only value of a header; `None` when it is absent.
 pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, Problem> {
     let Some(value) = headers.get(name) else { return Ok(None) };
@@ -174,6 +178,20 @@ pub(crate) fn query(text: Option<&str>) -> Result<Query<'_>, Problem> {
     Ok(Query { offset, live, cursor })
 }
 
+/// Whether a read of a session asks for its snapshot. Its `view` must come once and be one that there is.
+pub(crate) fn asks_for_snapshot(text: Option<&str>) -> Result<bool, Problem> {
+    let mut views = text.unwrap_or_default().split('&').filter_map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decoded(name).as_deref() == Some(VIEW)).then_some(value)
+    });
+    match (views.next(), views.next()) {
+        (None, _) => Ok(false),
+        (Some(_), Some(_)) => Err(refused(VIEW, "was sent more than once")),
+        (Some(view), None) if decoded(view).as_deref() == Some(SNAPSHOT) => Ok(true),
+        (Some(_), None) => Err(refused(VIEW, "must be snapshot")),
+    }
+}
+
 fn live_mode(text: Option<&str>) -> Result<Live, Problem> {
     match text {
         None => Ok(Live::No),
@@ -206,6 +224,15 @@ mod tests {
         let parsed = query(Some("x=1&cursor=7&live=sse&x=2&offset=%2D1&&y")).unwrap();
         assert_eq!(parsed, Query { offset: Some(ReadFrom::Start), live: Live::Sse, cursor: Some("7".into()) });
         assert_eq!(query(None).unwrap(), Query { offset: None, live: Live::No, cursor: None });
+    }
+
+    #[test]
+    fn a_view_is_a_snapshot_or_refused() {
+        assert!(!asks_for_snapshot(None).unwrap() && !asks_for_snapshot(Some("offset=-1&views=1")).unwrap());
+        assert!(asks_for_snapshot(Some("offset=-1&v%69ew=snapsho%74")).unwrap());
+        for text in ["view", "view=", "view=log", "view=snapshot&view=snapshot"] {
+            assert!(asks_for_snapshot(Some(text)).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -143,13 +143,24 @@ async fn get<S: Store>(edge: &Arc<Edge<S>>, path: &StreamPath, head: &Parts) -> 
     };
     let from = query.offset.unwrap_or(ReadFrom::Start);
     let echoed = query.cursor.as_deref();
-    match query.live {
-        Live::No => (Operation::Read, Box::pin(read::read(edge, path, from, &head.headers)).await),
-        Live::LongPoll => {
-            (Operation::LongPoll, Box::pin(long_poll::long_poll(edge, path, from, echoed, &head.headers)).await)
+    let operation = match query.live {
+        Live::No => Operation::Read,
+        Live::LongPoll => Operation::LongPoll,
+        Live::Sse => Operation::Sse,
+    };
+    if from == ReadFrom::Start && is_kept(edge, path) {
+        match Box::pin(sessions::snapshot(edge, path, &query, head.uri.query())).await {
+            Ok(None) => {}
+            Ok(Some(snapshot)) => return (operation, Ok(snapshot)),
+            Err(problem) => return (operation, Err(problem)),
         }
-        Live::Sse => (Operation::Sse, Box::pin(sse::sse(edge, path, from, echoed)).await),
     }
+    let outcome = match query.live {
+        Live::No => Box::pin(read::read(edge, path, from, &head.headers)).await,
+        Live::LongPoll => Box::pin(long_poll::long_poll(edge, path, from, echoed, &head.headers)).await,
+        Live::Sse => Box::pin(sse::sse(edge, path, from, echoed)).await,
+    };
+    (operation, outcome)
 }
 
 /// Hands a request to routes of axum, with its body taken under the same bounds as any other.

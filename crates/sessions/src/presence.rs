@@ -57,6 +57,11 @@ impl Presence {
         self.position
     }
 
+    /// Notes that nothing more is told before `offset`.
+    pub(crate) fn skip_to(&mut self, offset: Offset) {
+        self.position.offset = self.position.offset.max(offset);
+    }
+
     /// All rows, expired ones included until their deletion has been applied.
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = (&str, &Row)> {
         self.users.iter()

@@ -114,6 +114,7 @@ fn status(error: &SessionError) -> StatusCode {
         ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
         ErrorCode::Forbidden | ErrorCode::ProducerFenced => StatusCode::FORBIDDEN,
         ErrorCode::SessionNotFound => StatusCode::NOT_FOUND,
+        ErrorCode::OffsetTrimmed => StatusCode::GONE,
         ErrorCode::SessionFull | ErrorCode::EventConflict | ErrorCode::ProducerGap => StatusCode::CONFLICT,
         ErrorCode::EventTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -139,6 +140,7 @@ impl From<SessionError> for Failure {
         }
         match error {
             SessionError::Producer(refused) => failure.with_producer(refused),
+            SessionError::Trimmed { earliest } => failure.with_detail("earliest", earliest.to_string()),
             _ => failure,
         }
     }

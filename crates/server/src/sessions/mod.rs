@@ -29,6 +29,7 @@ use crate::operation::Operation;
 use crate::problem::{Code, Problem};
 
 pub(crate) use failure::{Failure, Told};
+pub(crate) use reading::snapshot::snapshot;
 
 /// Methods that some of the routes take.
 pub(crate) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, DELETE, OPTIONS");

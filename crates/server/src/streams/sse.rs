@@ -35,20 +35,24 @@ pub(crate) async fn sse<S: Store>(
         (true, _) => None,
         (false, _) => Some(follower.next().await?),
     };
-    let lifetime = edge.config.sse_lifetime.mul_f64(1.0 - SSE_LIFETIME_SPREAD * rand::random::<f64>());
-    let body = SseBody {
-        edge: edge.clone(),
-        path: path.clone(),
-        framing,
-        follower,
-        first,
-        cursor_min: echoed.map(|echoed| cursor(edge.engine.now_ms(), Some(echoed))),
-        held: Bytes::new(),
-        control: None,
-        has_told: false,
-        is_over: false,
-        end: Box::pin(tokio::time::sleep_until(Instant::now() + lifetime)),
-    };
+    Ok(live(SseBody { first, ..SseBody::new(edge, path, framing, follower, echoed) }))
+}
+
+/// A live answer that begins with a data event made elsewhere, piece by piece, which stands for what lies before the
+/// follower's position.
+pub(crate) async fn after<S: Store>(
+    edge: &Arc<Edge<S>>,
+    path: &StreamPath,
+    beginning: Pieces,
+    mut follower: Follower<S>,
+    echoed: Option<&str>,
+) -> Result<Answer<S>, Problem> {
+    let framing = framing(&mut follower).await?;
+    Ok(live(SseBody { beginning: Some(beginning), ..SseBody::new(edge, path, framing, follower, echoed) }))
+}
+
+fn live<S: Store>(body: SseBody<S>) -> Answer<S> {
+    let framing = body.framing;
     let mut response = answer(StatusCode::OK, Content::Live(Box::new(body)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(sse::CONTENT_TYPE));
@@ -56,7 +60,7 @@ pub(crate) async fn sse<S: Store>(
     if sse::is_base64(framing) {
         headers.insert(STREAM_SSE_DATA_ENCODING, HeaderValue::from_static(sse::BASE64));
     }
-    Ok(response)
+    response
 }
 
 /// How data events are encoded. A text reader that resumes in the middle of a character, where a catch-up read may end,
@@ -74,11 +78,16 @@ async fn framing<S: Store>(follower: &mut Follower<S>) -> Result<Framing, ReadEr
     }
 }
 
+/// The pieces of an event; `None` after the last.
+pub(crate) type Pieces = Box<dyn FnMut() -> Option<Bytes> + Send>;
+
 /// The body of a live answer.
 pub(crate) struct SseBody<S: Store> {
     edge: Arc<Edge<S>>,
     path: StreamPath,
     framing: Framing,
+    /// A data event that comes before what the follower reads.
+    beginning: Option<Pieces>,
     follower: Follower<S>,
     first: Option<Batch>,
     /// For a client that echoed a cursor: no cursor of this answer is smaller.
@@ -96,12 +105,40 @@ pub(crate) struct SseBody<S: Store> {
 type Polled = Poll<Option<Result<Frame<Bytes>, ReadError>>>;
 
 impl<S: Store> SseBody<S> {
+    fn new(
+        edge: &Arc<Edge<S>>,
+        path: &StreamPath,
+        framing: Framing,
+        follower: Follower<S>,
+        echoed: Option<&str>,
+    ) -> Self {
+        let lifetime = edge.config.sse_lifetime.mul_f64(1.0 - SSE_LIFETIME_SPREAD * rand::random::<f64>());
+        Self {
+            edge: edge.clone(),
+            path: path.clone(),
+            framing,
+            beginning: None,
+            follower,
+            first: None,
+            cursor_min: echoed.map(|echoed| cursor(edge.engine.now_ms(), Some(echoed))),
+            held: Bytes::new(),
+            control: None,
+            has_told: false,
+            is_over: false,
+            end: Box::pin(tokio::time::sleep_until(Instant::now() + lifetime)),
+        }
+    }
+
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Polled {
         if let Some(control) = self.control.take() {
             return event(control);
         }
         if self.is_over || self.shall_end(cx) {
             return Poll::Ready(None);
+        }
+        if let Some(beginning) = &mut self.beginning {
+            let piece = beginning();
+            return event(piece.unwrap_or_else(|| self.end_beginning()));
         }
         loop {
             let batch = match self.first.take() {
@@ -122,6 +159,13 @@ impl<S: Store> SseBody<S> {
                 }
             }
         }
+    }
+
+    /// The control event that the beginning is owed.
+    fn end_beginning(&mut self) -> Bytes {
+        self.beginning = None;
+        let (up_to_date, closed) = self.follower.at_tail();
+        self.control(self.follower.position(), up_to_date, closed)
     }
 
     /// Whether its time is over or the server stops; a client has heard its position before.

@@ -1,0 +1,83 @@
+//! What happened, page by page: as events that a query chooses, and as change messages exactly as stored.
+
+use axum::extract::State;
+use headwater_protocol::{Offset, ReadFrom};
+use headwater_sessions::{Channel, EventsPage, HistoryPage, HistoryQuery, Json, SessionEvent};
+use headwater_streams::Store;
+use serde::Serialize;
+
+use super::{Outcome, ending_at, offset, read_from};
+use crate::sessions::request::{Id, Params};
+use crate::sessions::{Api, Failure, answer};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct History {
+    events: Vec<SessionEvent>,
+    /// `null` at the tail.
+    next_cursor: Option<Offset>,
+    offset: Offset,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap: Option<Gap>,
+}
+
+#[derive(Serialize)]
+struct Gap {
+    earliest: Offset,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Events {
+    events: Vec<Stored>,
+    next_offset: Offset,
+    up_to_date: bool,
+}
+
+#[derive(Serialize)]
+struct Stored {
+    offset: Offset,
+    message: Json,
+}
+
+pub(super) async fn history<S: Store>(State(api): State<Api<S>>, Id(id): Id, params: Params) -> Outcome {
+    let query = query(&params)?;
+    api.sessions.row(&id).await?;
+    let page = headwater_sessions::history(api.sessions.engine(), &id, &query).await?;
+    let HistoryPage { events, next_cursor, offset, gap } = page;
+    let gap = gap.map(|earliest| Gap { earliest });
+    Ok(ending_at(offset, answer::data(&History { events, next_cursor, offset, gap })))
+}
+
+pub(super) async fn events<S: Store>(State(api): State<Api<S>>, Id(id): Id, params: Params) -> Outcome {
+    let from = read_from(&params, "from")?.unwrap_or(ReadFrom::Start);
+    let limit = limit(&params)?;
+    api.sessions.row(&id).await?;
+    let page = headwater_sessions::events(api.sessions.engine(), &id, from, limit).await?;
+    let EventsPage { events, next, up_to_date } = page;
+    let events = events.into_iter().map(|event| Stored { offset: event.offset, message: event.message }).collect();
+    Ok(ending_at(next, answer::data(&Events { events, next_offset: next, up_to_date })))
+}
+
+fn query(params: &Params) -> Result<HistoryQuery, Failure> {
+    let (start_ms, end_ms) = (params.number("startTime")?, params.number("endTime")?);
+    if start_ms.zip(end_ms).is_some_and(|(start_ms, end_ms)| end_ms < start_ms) {
+        return Err(Failure::params("endTime", "must not be before startTime"));
+    }
+    let channels = params.text("eventTypes")?.map_or_else(|| Ok(Vec::new()), channels)?;
+    Ok(HistoryQuery { start_ms, end_ms, channels, cursor: offset(params, "cursor")?, limit: limit(params)? })
+}
+
+/// Names of channels, separated by commas.
+fn channels(text: &str) -> Result<Vec<Channel>, Failure> {
+    let named: Result<Vec<Channel>, ()> = text.split(',').map(str::parse).collect();
+    named.map_err(|()| {
+        let known: Vec<&str> = Channel::ALL.iter().map(|channel| channel.as_str()).collect();
+        Failure::params("eventTypes", format!("must be some of {}, separated by commas", known.join(", ")))
+    })
+}
+
+/// The sessions crate knows how much a page may hold; a number that no page can hold is as good as any.
+fn limit(params: &Params) -> Result<Option<usize>, Failure> {
+    Ok(params.number("limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
+}
