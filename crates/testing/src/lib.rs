@@ -7,12 +7,14 @@ pub mod disk;
 pub mod model;
 pub mod random_operations;
 
+mod embedded;
 mod faulty_store;
 mod operation;
 mod reopen;
 pub mod stage;
 pub mod stress;
 
+pub use embedded::Embedded;
 pub use faulty_store::{Faults, FaultyStore};
 pub use reopen::{Reopen, SharedMemory};
 pub use stage::Stage;

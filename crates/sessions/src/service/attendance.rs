@@ -267,7 +267,13 @@ impl<S: Store> Sessions<S> {
         for (due_ms, id) in self.inner.attendances.take_due(now_ms) {
             let Some(attendance) = self.inner.attendances.peek(&id) else { continue };
             match self.look_after(&id, &attendance, due_ms, now_ms) {
-                Ok(Upkeep::Nothing) | Err(Refused::Moved) => {}
+                Ok(Upkeep::Nothing) => {}
+                // Whoever it shows is still to go in time.
+                Err(Refused::Moved) => {
+                    if let Err(error) = self.attendance(&id).await {
+                        tracing::warn!(session = %id, %error, "presence could not be read anew");
+                    }
+                }
                 Ok(Upkeep::Announced(answer)) => answers.push(answer),
                 Ok(Upkeep::Ended) => {
                     self.inner.attendances.forget(&id, &attendance);

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use super::entry::Entry;
+use super::refusal::Refused;
 use super::{Sessions, documents, refusal, scan};
 use crate::error::SessionError;
 use crate::fold::State;
@@ -152,16 +153,14 @@ impl<S: Store> Sessions<S> {
     }
 
     /// Freezes a session's state and keeps it as documents.
-    pub(super) async fn freeze(&self, id: &SessionId, slot: &Slot) -> Result<(), SessionError> {
+    pub(super) async fn freeze(&self, id: &SessionId, slot: &Slot) -> Result<(), Refused> {
         let entry = slot.entry();
         let mut kept = entry.kept.lock().await;
-        let Ok(folded) = entry.folded().await else { return Ok(()) };
+        let folded = entry.folded().await?;
         let frozen = folded.state.freeze();
         let bytes = frozen.len() as u64;
         documents::save(&self.inner.engine, &documents::state_name(id), &mut kept, frozen).await?;
-        if let Ok(mut live) = entry.lock() {
-            live.frozen(folded.offset, bytes);
-        }
+        entry.lock()?.frozen(folded.offset, bytes);
         Ok(())
     }
 
@@ -172,9 +171,9 @@ impl<S: Store> Sessions<S> {
             let is_idle = entry.used_at_ms() + SESSION_IDLE_MS <= now_ms;
             let has_grown = entry.lock().is_ok_and(|live| live.wants_freezing());
             if (has_grown || (is_idle && entry.unfrozen_bytes() >= FREEZE_PARTING_BYTES))
-                && let Err(error) = self.freeze(&id, &slot).await
+                && let Err(refused) = self.freeze(&id, &slot).await
             {
-                tracing::warn!(session = %id, %error, "a session could not be frozen; trying again later");
+                tracing::warn!(session = %id, ?refused, "a session could not be frozen; trying again later");
                 continue;
             }
             if is_idle {
@@ -187,9 +186,9 @@ impl<S: Store> Sessions<S> {
     pub(super) async fn freeze_all(&self) {
         for (id, slot) in self.inner.loaded.all() {
             if slot.entry().unfrozen_bytes() >= FREEZE_PARTING_BYTES
-                && let Err(error) = self.freeze(&id, &slot).await
+                && let Err(refused) = self.freeze(&id, &slot).await
             {
-                tracing::warn!(session = %id, %error, "a session could not be frozen; its stream is replayed instead");
+                tracing::warn!(session = %id, ?refused, "a session could not be frozen; its stream is replayed instead");
             }
         }
     }

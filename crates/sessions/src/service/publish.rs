@@ -23,6 +23,7 @@ use crate::id::{AgentId, SessionId};
 use crate::limits::{AGENTS_PER_REQUEST_MAX, DECISIONS_MAX};
 use crate::position::Position;
 use crate::presence::Presence;
+use crate::registry::SessionRow;
 use crate::request::{Input, Request};
 
 /// What was decided under the lock, and what is to be waited for outside.
@@ -31,8 +32,16 @@ enum Staged<F> {
     Known(Published, Offset),
     /// Refused on a state that is durable up to here.
     Refused(SessionError, Offset),
-    /// Queued.
-    UnderWay { answer: F, published: Published, under_way: Option<UnderWay>, announcing: Option<Announcing> },
+    /// Queued, decided on a state up to here.
+    UnderWay {
+        answer: F,
+        published: Published,
+        at: Offset,
+        /// Of the session, when something is appended to its stream.
+        under_way: Option<UnderWay>,
+        /// Of its companion stream, when something is appended to that.
+        announcing: Option<Announcing>,
+    },
 }
 
 impl<S: Store> Sessions<S> {
@@ -46,8 +55,9 @@ impl<S: Store> Sessions<S> {
         request: Request,
         stamp: Option<ProducerStamp>,
     ) -> Result<Published, SessionError> {
-        let row = self.row(id).await?;
-        if let Err(closed) = row.check_open() {
+        self.inner.ledger.refresh(&self.inner.engine).await?;
+        let open = self.inner.ledger.read(|rows| rows.get(id.as_str()).map(SessionRow::check_open))?;
+        if let Err(closed) = open {
             let repeated = match &stamp {
                 Some(stamp) => self.repeated(id, stamp).await?,
                 None => None,
@@ -93,14 +103,18 @@ impl<S: Store> Sessions<S> {
                 slot.entry().durable(at).await?;
                 Err(error.into())
             }
-            Staged::UnderWay { answer, published, under_way, announcing } => {
+            Staged::UnderWay { answer, published, under_way, announcing, at } => {
                 let done = answer.await.map_err(|error| refusal::transaction(id, error))?;
                 if let Some(StepDone::Appended(Appended::Duplicate { next, .. })) = done.first() {
                     // The same request was accepted while this one was decided: what was applied for it is dropped.
                     return Ok(duplicate(*next, None));
                 }
-                under_way.into_iter().for_each(UnderWay::landed);
                 announcing.into_iter().for_each(Announcing::landed);
+                match under_way {
+                    Some(under_way) => under_way.landed(),
+                    // Nothing was appended to the session; what its events repeat may still be on its way.
+                    None => slot.entry().durable(at).await?,
+                }
                 Ok(published)
             }
         }
@@ -141,22 +155,18 @@ impl<S: Store> Sessions<S> {
         let queued = self.inner.engine.queue_transaction(plan.steps);
         let answer = queued.map_err(|error| refusal::transaction(id, error))?;
         // Nothing was changed up to here, and nothing can be refused from here on.
-        let state = Arc::make_mut(&mut live.state);
-        for (planned, next) in decision.changes.iter().zip(&plan.ends) {
-            if let Err(ignored) = state.apply(&planned.change, *next) {
-                tracing::error!(session = %id, %ignored, "a decided change does not fold");
-            }
-        }
+        fold(id, Arc::make_mut(&mut live.state), &decision, &plan.ends);
         slot.entry().count(&mut live);
         stamp.into_iter().for_each(|stamp| live.accepted(stamp));
-        let under_way = Some(UnderWay::new(slot.clone(), live.next()));
+        let is_appended = !decision.changes.is_empty() || stamp.is_some();
+        let under_way = is_appended.then(|| UnderWay::new(slot.clone(), live.next()));
         let mut announcing = None;
         if let (Some(users), Some(announced), Some(attendance)) = (&mut users, announced, attendance) {
             users.apply(&decision.presence, &announced.ends);
             self.inner.attendances.schedule(id, users, self.inner.engine.now_ms());
             announcing = Some(Announcing::new(attendance.clone()));
         }
-        Ok(Staged::UnderWay { answer, published, under_way, announcing })
+        Ok(Staged::UnderWay { answer, published, at: base.offset, under_way, announcing })
     }
 
     fn decide(
@@ -172,7 +182,7 @@ impl<S: Store> Sessions<S> {
     }
 
     /// Presence alone needs no folded state and no disk.
-    pub(super) async fn publish_presence(&self, id: &SessionId, request: &Request) -> Result<Published, Refused> {
+    async fn publish_presence(&self, id: &SessionId, request: &Request) -> Result<Published, Refused> {
         let attendance = self.attendance(id).await?;
         let (published, queued) = {
             let mut users = attendance.lock()?;
@@ -277,6 +287,15 @@ impl Plan {
             plan.steps.push(Step::Append { append, expected_tail: None });
         }
         Ok(plan)
+    }
+}
+
+/// Applies what was queued; each change ends at its place in `ends`.
+fn fold(id: &SessionId, state: &mut State, decision: &Decision, ends: &[Offset]) {
+    for (planned, next) in decision.changes.iter().zip(ends) {
+        if let Err(ignored) = state.apply(&planned.change, *next) {
+            tracing::error!(session = %id, %ignored, "a decided change does not fold");
+        }
     }
 }
 

@@ -43,6 +43,13 @@ struct Look {
     has_more: bool,
 }
 
+/// What came of a trim.
+enum Trimmed {
+    Done,
+    /// Forks still read what would go.
+    KeptForForks,
+}
+
 impl Agenda {
     fn set(&mut self, id: &SessionId, at_ms: u64) {
         self.remove(id);
@@ -72,7 +79,9 @@ impl<S: Store> Sessions<S> {
     /// Sees to it that a new session, or one with another retention, is looked at in time.
     pub(super) fn schedule_cleanup(&self, row: &SessionRow, id: &SessionId) {
         let retention_ms = row.retention_ms.unwrap_or(self.inner.config.retention_ms);
-        self.inner.agenda.lock().set(id, row.created_at.saturating_add(retention_ms));
+        // A fork has events that are older than itself.
+        let oldest_ms = if row.forked_from.is_some() { 0 } else { row.created_at };
+        self.inner.agenda.lock().set(id, oldest_ms.saturating_add(retention_ms));
     }
 
     pub(super) async fn tend_retention(&self, now_ms: u64) {
@@ -98,21 +107,21 @@ impl<S: Store> Sessions<S> {
         let retention_ms = self.retention_ms(id);
         let before_ms = now_ms.saturating_sub(retention_ms);
         let look = self.look(&id.stream(), before_ms).await.map_err(|cause| refusal::read(id, cause))?;
+        let soon_ms = now_ms + lag_ms(retention_ms);
         if look.cut > look.start {
             match self.trim_session(id, look.cut, before_ms).await {
-                Ok(()) => {}
+                Ok(Trimmed::Done) if look.has_more => return Ok(now_ms),
+                Ok(Trimmed::Done) => {}
+                Ok(Trimmed::KeptForForks) => return Ok(soon_ms),
                 Err(Refused::Moved) => return Ok(now_ms),
                 Err(Refused::Told(error)) => return Err(error),
             }
         }
-        if look.has_more && look.cut > look.start {
-            return Ok(now_ms);
-        }
         let expires_ms = look.first_kept_ms.unwrap_or(now_ms).saturating_add(retention_ms);
-        Ok(expires_ms.max(now_ms + lag_ms(retention_ms)))
+        Ok(expires_ms.max(soon_ms))
     }
 
-    async fn trim_session(&self, id: &SessionId, cut: Offset, before_ms: u64) -> Result<(), Refused> {
+    async fn trim_session(&self, id: &SessionId, cut: Offset, before_ms: u64) -> Result<Trimmed, Refused> {
         let slot = self.loaded(id).await?;
         let entry = slot.entry();
         let is_frozen = {
@@ -126,10 +135,12 @@ impl<S: Store> Sessions<S> {
             self.freeze(id, &slot).await?;
         }
         match self.inner.engine.trim(&id.stream(), cut).await {
-            Ok(earliest) => entry.lock()?.earliest = earliest,
-            Err(cause) => refusal::trim(cause).map_or(Ok(()), Err)?,
+            Ok(earliest) => {
+                entry.lock()?.earliest = earliest;
+                Ok(Trimmed::Done)
+            }
+            Err(cause) => refusal::trim(cause).map_or(Ok(Trimmed::KeptForForks), |error| Err(error.into())),
         }
-        Ok(())
     }
 
     /// Goes on with the walk over the agents' streams, which are kept for the longest retention there is.
