@@ -43,6 +43,17 @@ impl Process {
         Ok(field(&self.read("io")?, "write_bytes:"))
     }
 
+    /// As [`Process::written_bytes`], by thread and its name. Threads that have ended are missing.
+    pub(crate) fn written_by_threads(self) -> io::Result<Vec<(String, u64)>> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.0))?;
+        let written = threads.map(|thread| {
+            let thread = thread?.path();
+            let name = fs::read_to_string(thread.join("comm"))?.trim_end().to_owned();
+            Ok((name, field(&fs::read_to_string(thread.join("io"))?, "write_bytes:")))
+        });
+        written.collect()
+    }
+
     pub(crate) fn resident_bytes(self) -> io::Result<u64> {
         Ok(field(&self.read("status")?, "VmRSS:") * 1024)
     }

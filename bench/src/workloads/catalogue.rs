@@ -146,7 +146,7 @@ fn reads(size: Size) -> Vec<Workload> {
 
 fn footprints(size: Size) -> Vec<Workload> {
     let (restart, idle, peer) = (size.of(100_000), size.of(1_000_000), size.of(10_000));
-    let (many, written, history) = (size.of(100_000), size.bytes(256 * MIB), size.bytes(1024 * MIB));
+    let (many, written, history) = (size.of(100_000), size.bytes(1024 * MIB), size.bytes(1024 * MIB));
     let mut wide = both(format!("disk: {many} streams"), Plan::Written { streams: many, bytes: written });
     wide.servers = Servers::HeadwaterOnly;
     vec![

@@ -31,6 +31,17 @@ pub enum Operation {
     Delete,
 }
 
+impl Operation {
+    /// As it stands in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
 /// One change of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {

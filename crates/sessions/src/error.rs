@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use headwater_protocol::{Epoch, ProducerSeq};
+use headwater_protocol::{Epoch, Offset, ProducerSeq};
 use thiserror::Error;
 
 use crate::limits::EVENT_BYTES_MAX;
@@ -13,6 +13,8 @@ use crate::limits::EVENT_BYTES_MAX;
 pub enum ErrorCode {
     /// No such session.
     SessionNotFound,
+    /// A position whose history is no longer kept.
+    OffsetTrimmed,
     /// The session is closed.
     SessionClosed,
     /// The session's folded state, or the number of users in it, is at its limit.
@@ -48,6 +50,7 @@ impl ErrorCode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SessionNotFound => "SESSION_NOT_FOUND",
+            Self::OffsetTrimmed => "OFFSET_TRIMMED",
             Self::SessionClosed => "SESSION_CLOSED",
             Self::SessionFull => "SESSION_FULL",
             Self::SessionConnectionFailed => "SESSION_CONNECTION_FAILED",
@@ -80,6 +83,18 @@ pub enum SessionError {
     NotFound {
         /// As asked for.
         id: String,
+    },
+    /// The agent has done nothing yet, in any session.
+    #[error("agent {id} has no events")]
+    AgentNotFound {
+        /// As asked for.
+        id: String,
+    },
+    /// The position lies before what is kept.
+    #[error("the offset lies before {earliest}, the earliest one kept")]
+    Trimmed {
+        /// Where reading can begin.
+        earliest: Offset,
     },
     /// It takes no more events and no second close.
     #[error("session {id} is closed")]
@@ -222,7 +237,8 @@ impl SessionError {
     /// Its stable code.
     pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::NotFound { .. } => ErrorCode::SessionNotFound,
+            Self::NotFound { .. } | Self::AgentNotFound { .. } => ErrorCode::SessionNotFound,
+            Self::Trimmed { .. } => ErrorCode::OffsetTrimmed,
             Self::Closed { .. } => ErrorCode::SessionClosed,
             Self::Full { .. } => ErrorCode::SessionFull,
             Self::InvalidId { .. } => ErrorCode::InvalidId,

@@ -113,7 +113,7 @@ impl State {
         self.table(row_type)?.get(key)
     }
 
-    fn table(&self, row_type: RowType) -> Option<&Table> {
+    pub(crate) fn table(&self, row_type: RowType) -> Option<&Table> {
         self.tables().find(|(of, _)| *of == row_type).map(|(_, table)| table)
     }
 

@@ -25,6 +25,7 @@ mod json;
 mod messages;
 mod position;
 mod presence;
+mod reading;
 mod registry;
 mod request;
 mod seen;
@@ -46,6 +47,10 @@ pub use json::Json;
 pub use messages::{MessageRow, Messages, message_id};
 pub use position::Position;
 pub use presence::{Presence, PresentUser};
+pub use reading::{
+    AgentEvent, AgentFollower, EventsPage, ExportFormat, Exporter, HistoryPage, HistoryQuery, Item, RawEvent,
+    SessionEvent, SessionFollower, UnknownFormat, events, history, presence_companion,
+};
 pub use registry::{
     ForkOrigin, Listing, NewFork, NewSession, Order, PageRequest, Registry, SessionFilter, SessionPatch, SessionRow,
     SessionStatus, Sort, SortField, Transition,

@@ -39,6 +39,24 @@ pub const PRESENT_USERS_MAX: usize = 1_000;
 pub const LIST_LIMIT_MAX: usize = 100;
 /// Sessions on a page unless told otherwise.
 pub const LIST_LIMIT_DEFAULT: usize = 20;
+/// Events on a page of history, and messages on a page of a raw read.
+pub const HISTORY_LIMIT_MAX: usize = 1_000;
+/// Stored bytes one page of history looks through; the cursor lets the client go on.
+pub const HISTORY_SCAN_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Bytes of events on one page; the first event always fits.
+pub const HISTORY_PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes an export gathers before it hands them on.
+pub const EXPORT_CHUNK_BYTES: usize = 64 * 1024;
+/// Text of one block of a transcript, in bytes, that is held back for what belongs to it.
+pub const TRANSCRIPT_BLOCK_BYTES_MAX: usize = 64 * 1024;
+/// Agents whose text a transcript holds back at the same time.
+pub const TRANSCRIPT_SPEAKERS_MAX: usize = 64;
+/// Who is present is looked for in the last bytes of the companion stream, at first in so many, …
+pub const PRESENCE_LOOK_BYTES: u64 = 64 * 1024;
+/// … then in more, up to so many.
+pub const PRESENCE_LOOK_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How long a reader waits before it looks for a companion stream that went away, in milliseconds.
+pub const PRESENCE_PAUSE_MS: u64 = 1_000;
 /// How long events are kept unless told otherwise, in milliseconds: 30 days.
 pub const RETENTION_MS_DEFAULT: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// Shortest retention, in milliseconds: a minute.

@@ -4,6 +4,7 @@
 //! reorder what was not synced, fill up, flip bits. Paths are relative to the data directory, with `/` between names.
 //! SQLite does its own file access; the catalog does not go through here.
 
+mod direct;
 mod file;
 
 pub use file::FileDisk;
@@ -12,6 +13,12 @@ pub(crate) use file::read_up_to;
 use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
+
+/// Appends to a log are written in whole blocks of this: what follows the bytes may become zeros up to the next multiple.
+/// Devices that take less read the rest of their own block first, which takes longer than all else.
+pub const LOG_BLOCK_BYTES: usize = 4096;
+/// Larger appends to a log go through the page cache, whose pages weigh little then.
+pub(crate) const LOG_WRITE_BYTES_MAX: usize = 128 * 1024;
 
 /// A directory tree that belongs to the store.
 pub trait Disk: Debug + Send + Sync + 'static {
@@ -42,6 +49,9 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
     /// Writes all of `bytes` at `offset` and returns when they are durable. Earlier [`DiskFile::write_at`]s of this
     /// file are not thereby durable.
     fn write_durable(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// As [`DiskFile::write_durable`] where a log ends: what the file held after the bytes is of no value, and may become
+    /// zeros up to the end of their block of [`LOG_BLOCK_BYTES`]. One caller at a time.
+    fn append_durable(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Makes all writes and the length durable.
     fn sync_data(&self) -> io::Result<()>;
     /// Reserves space for `len` bytes and extends the file to it; the new bytes read as zeros.

@@ -20,8 +20,7 @@ use crate::decide::{ProducerRoom, Verdict, decide_append};
 use crate::engine::Inner;
 use crate::head::Head;
 use crate::limits::{
-    BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, GATHER_OPERATIONS_MAX, GATHER_OPERATIONS_MIN, GATHER_PROBE_BATCHES,
-    GATHER_STEP, GATHER_WINDOW,
+    BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, GATHER_OPERATIONS_MAX, GATHER_OPERATIONS_MIN, GATHER_STEP, GATHER_WINDOW,
 };
 use crate::live::{Chunk, Live, Presence};
 use crate::mailbox::Round;
@@ -73,18 +72,17 @@ impl<S: Store> Committer<S> {
 
     /// Under load, lets a batch fill up before it is taken.
     ///
-    /// A durable write costs the same processor time for five requests as for fifty. The last batch shows how many
-    /// writers are at work: until as many have queued again, or the window is over, time spent waiting here is time
-    /// the workers use to bring more. Now and then more are waited for, to find out whether more come. A lone writer
-    /// never waits.
+    /// A durable write costs the same processor time for five requests as for fifty. The writers at work are those that
+    /// the last batch answered and those that queue already. Waiting for half of them lets the two halves take turns:
+    /// one is written while the other reads its answers and asks again. A lone writer never waits.
     fn gather(&self) {
         if self.last_operations < GATHER_OPERATIONS_MIN {
             return;
         }
-        let probes = self.next_batch.is_multiple_of(GATHER_PROBE_BATCHES);
-        let wanted = if probes { self.last_operations * 3 / 2 } else { self.last_operations };
+        let queued = self.queue.len() + 1;
+        let wanted = ((self.last_operations + queued) / 2).min(GATHER_OPERATIONS_MAX);
         let begun = Instant::now();
-        while self.queue.len() + 1 < wanted.min(GATHER_OPERATIONS_MAX) && begun.elapsed() < GATHER_WINDOW {
+        while self.queue.len() + 1 < wanted && begun.elapsed() < GATHER_WINDOW {
             std::thread::sleep(GATHER_STEP);
         }
     }

@@ -8,16 +8,14 @@ pub const STORE_READ_BYTES_MAX: usize = 256 * 1024;
 pub const BATCH_OPERATIONS_MAX: usize = 4096;
 /// Payload bytes after which the committer stops draining its queue into a batch.
 pub const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// How long a batch may fill up under load before it is written: about the time a write takes.
-pub const GATHER_WINDOW: Duration = Duration::from_micros(300);
+/// How long a batch may fill up under load before it is written: a few times what a write takes.
+pub const GATHER_WINDOW: Duration = Duration::from_micros(600);
 /// Operations the last batch must have had for the next one to be given time to fill.
 pub const GATHER_OPERATIONS_MIN: usize = 4;
 /// Operations from which on a batch is taken at once.
 pub const GATHER_OPERATIONS_MAX: usize = 128;
-/// How many batches go by until more operations are waited for than came last time.
-pub const GATHER_PROBE_BATCHES: u64 = 16;
 /// How long one step of waiting for a batch to fill is.
-pub const GATHER_STEP: Duration = Duration::from_micros(50);
+pub const GATHER_STEP: Duration = Duration::from_micros(20);
 /// Damaged ranges remembered per active stream, so that pages end before them.
 pub const DAMAGED_RANGES_MAX: usize = 64;
 /// Bytes of several small commits joined into one batch for a live reader that lags.

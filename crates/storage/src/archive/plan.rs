@@ -12,7 +12,7 @@ const MERGE_FILES: usize = 10;
 /// Merging stops here.
 const TIERS_MAX: u8 = 3;
 /// A file whose runs are this long on average is read in large pieces as it is: merging would gain nothing.
-const LARGE_RUN_BYTES: u64 = 256 * 1024;
+const LARGE_RUN_BYTES: u64 = 64 * 1024;
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]

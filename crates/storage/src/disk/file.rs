@@ -6,9 +6,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustix::fs::FallocateFlags;
 use rustix::io::{Errno, ReadWriteFlags};
 
+use super::direct::LogWriter;
 use super::{Disk, DiskFile};
 
 /// A directory of the operating system.
@@ -18,7 +20,16 @@ pub struct FileDisk {
 }
 
 #[derive(Debug)]
-struct OpenFile(File);
+struct OpenFile {
+    file: File,
+    log: Mutex<LogWriter>,
+}
+
+impl OpenFile {
+    fn new(file: File) -> Self {
+        Self { file, log: Mutex::default() }
+    }
+}
 
 impl FileDisk {
     /// The tree under `root`, which must exist.
@@ -35,12 +46,12 @@ impl FileDisk {
 impl Disk for FileDisk {
     fn create(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(self.root.join(path))?;
-        Ok(Arc::new(OpenFile(file)))
+        Ok(Arc::new(OpenFile::new(file)))
     }
 
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).open(self.root.join(path))?;
-        Ok(Arc::new(OpenFile(file)))
+        Ok(Arc::new(OpenFile::new(file)))
     }
 
     fn create_dir(&self, dir: &str) -> io::Result<()> {
@@ -96,12 +107,12 @@ pub(crate) fn read_up_to(file: &File, mut buffer: &mut [u8], mut offset: u64) ->
 
 impl DiskFile for OpenFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        read_up_to(&self.0, buffer, offset)
+        read_up_to(&self.file, buffer, offset)
     }
 
     fn read_at_nowait(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
         let wanted = buffer.len();
-        match rustix::io::preadv2(&self.0, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT) {
+        match rustix::io::preadv2(&self.file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT) {
             Ok(read) if read == wanted => Ok(Some(read)),
             // A short answer means either the end of the file or a page that is not in memory: only a read that may
             // wait can tell.
@@ -111,12 +122,12 @@ impl DiskFile for OpenFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+        self.file.write_all_at(bytes, offset)
     }
 
     fn write_durable(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
         while !bytes.is_empty() {
-            match rustix::io::pwritev2(&self.0, &[IoSlice::new(bytes)], offset, ReadWriteFlags::DSYNC) {
+            match rustix::io::pwritev2(&self.file, &[IoSlice::new(bytes)], offset, ReadWriteFlags::DSYNC) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     bytes = &bytes[written..];
@@ -124,8 +135,8 @@ impl DiskFile for OpenFile {
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::NOSYS | Errno::OPNOTSUPP) => {
-                    self.0.write_all_at(bytes, offset)?;
-                    return self.0.sync_data();
+                    self.file.write_all_at(bytes, offset)?;
+                    return self.file.sync_data();
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -133,26 +144,30 @@ impl DiskFile for OpenFile {
         Ok(())
     }
 
+    fn append_durable(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if self.log.lock().append(&self.file, bytes, offset)? { Ok(()) } else { self.write_durable(bytes, offset) }
+    }
+
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
         if len <= self.len()? {
             return Ok(());
         }
-        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, len) {
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len) {
             Ok(()) => Ok(()),
-            Err(Errno::NOSYS | Errno::OPNOTSUPP) => self.0.set_len(len),
+            Err(Errno::NOSYS | Errno::OPNOTSUPP) => self.file.set_len(len),
             Err(error) => Err(error.into()),
         }
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 
     fn len(&self) -> io::Result<u64> {
-        self.0.metadata().map(|metadata| metadata.len())
+        self.file.metadata().map(|metadata| metadata.len())
     }
 }

@@ -175,7 +175,7 @@ impl Encoded<'_> {
         for write in &writer.writes {
             // ORDER: segment by segment, each durable before the next: a record in the next one claims that.
             let bytes = &writer.buffer[write.bytes.clone()];
-            write.segment.file().write_durable(bytes, write.position).map_err(io_error(format!(
+            write.segment.file().append_durable(bytes, write.position).map_err(io_error(format!(
                 "writing {} bytes to {}",
                 bytes.len(),
                 write.segment.path()

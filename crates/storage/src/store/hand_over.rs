@@ -37,6 +37,7 @@ impl Core {
 
     fn hand_over(&self, boundary: u64) -> Result<(), StoreError> {
         let listed = self.extents.read().in_segments_before(boundary);
+        self.read_ahead(boundary);
         let new = self.write_archive(&listed)?;
         let archived = JournalPosition { segment: boundary, offset: 0 };
         // ORDER: the catalog names the file before its bytes leave the journal: a reader finds them in one or the other.
@@ -52,6 +53,26 @@ impl Core {
         tracing::info!(segments = dead.len(), streams = ids.len(), "handed journal segments to the archive");
         self.pool.recycle(dead);
         Ok(())
+    }
+
+    /// Reads the segments before `boundary` once, front to back. Commits leave nothing in the page cache, and what
+    /// comes next reads small pieces in the order of streams: from the device, each would wait for it.
+    fn read_ahead(&self, boundary: u64) {
+        let segments: Vec<_> = {
+            let extents = self.extents.read();
+            let before = extents.segment_numbers().take_while(|number| *number < boundary);
+            before.filter_map(|number| extents.segment(number)).collect()
+        };
+        let mut buffer = vec![0; COPY_BYTES as usize];
+        for segment in segments {
+            let mut offsets = (0..segment.capacity()).step_by(buffer.len());
+            // A failure ends it: the copy that needs those bytes meets it again and says so.
+            while let Some(offset) = offsets.next().filter(|_| !self.stop.load(Ordering::Relaxed)) {
+                if segment.file().read_at(&mut buffer, offset).is_err() {
+                    break;
+                }
+            }
+        }
     }
 
     /// Writes the extents, which are sorted, to a new file; `None` when no byte of them is live any more.

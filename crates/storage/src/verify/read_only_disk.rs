@@ -80,6 +80,10 @@ impl DiskFile for ReadOnlyFile {
         Err(refused())
     }
 
+    fn append_durable(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(refused())
+    }
+
     fn write_durable(&self, _: &[u8], _: u64) -> io::Result<()> {
         Err(refused())
     }

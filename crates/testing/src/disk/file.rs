@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use headwater_storage::disk::DiskFile;
+use headwater_storage::disk::{DiskFile, LOG_BLOCK_BYTES};
 use rand::Rng;
 use rand::rngs::StdRng;
 
@@ -177,6 +177,15 @@ impl DiskFile for OpenFile {
                 file.make_durable(offset as usize, offset as usize + kept.len());
             }
         })
+    }
+
+    fn append_durable(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let end = offset + bytes.len() as u64;
+        // Blocks of several sizes, one as good as another, so that no caller counts on what is behind its bytes.
+        let block = [1, SECTOR_BYTES, LOG_BLOCK_BYTES][(end / 8 % 3) as usize] as u64;
+        let block_end = end.next_multiple_of(block).min(self.len()?.max(end));
+        let zeros = vec![0; (block_end - end) as usize];
+        self.write_durable(&[bytes, &zeros].concat(), offset)
     }
 
     fn sync_data(&self) -> io::Result<()> {
