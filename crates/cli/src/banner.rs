@@ -59,9 +59,9 @@ impl Banner {
                 output::rounded_size(recovered.replayed_bytes),
                 recovered.took.as_millis()
             ),
-            format!("  try        {}", self.command_to_try()),
         ];
         lines.extend(self.session_to_try().map(|command| format!("  session    {command}")));
+        lines.push(format!("  try        {}", self.command_to_try()));
         lines.extend(self.warnings().map(|warning| format!("  warning    {warning}")));
         lines.join("\n")
     }

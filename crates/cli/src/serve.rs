@@ -90,12 +90,13 @@ async fn run<S: Store>(store: S, config: &Config, found: Found) -> Result<(), Fa
     let options = config.subscriptions();
     let subscriptions = Subscriptions::start(engine.clone(), &config.server(), server.local_addr(), options).await;
     let mut server = server.mount(subscriptions.router());
-    let sessions = open_sessions(&engine, config).await?;
+    let sessions = open_sessions(&engine, config, &found).await?;
     let upkeep = sessions.as_ref().map(|sessions| tokio::spawn(sessions.run()));
     if let Some(sessions) = &sessions {
         server = server.with_sessions(sessions.clone());
     }
-    banner(server.local_addr(), config, found).announce(logging::form(config));
+    let has_sessions = sessions.is_some();
+    banner(server.local_addr(), config, has_sessions, found).announce(logging::form(config));
     let ended = server
         .run(async move {
             let received = signals.next().await;
@@ -116,11 +117,20 @@ async fn run<S: Store>(store: S, config: &Config, found: Found) -> Result<(), Fa
     ended.map_err(|error| Failure::Other(format!("the server failed: {error}")))
 }
 
-/// The sessions of the engine, unless they are switched off.
-async fn open_sessions<S: Store>(engine: &Engine<S>, config: &Config) -> Result<Option<Sessions<S>>, Failure> {
+/// The sessions of the engine, unless they are switched off. They need a store that takes changes; without one their
+/// streams can still be read.
+async fn open_sessions<S: Store>(
+    engine: &Engine<S>,
+    config: &Config,
+    found: &Found,
+) -> Result<Option<Sessions<S>>, Failure> {
     let Some(options) = config.sessions() else { return Ok(None) };
     match Sessions::open(engine.clone(), options).await {
         Ok(sessions) => Ok(Some(sessions)),
+        Err(error) if found.read_only.is_some() => {
+            tracing::warn!(%error, "sessions are not served while the store takes no changes");
+            Ok(None)
+        }
         Err(error) => {
             close(engine).await?;
             Err(Failure::Other(format!("sessions cannot be opened: {error}; run `headwater verify`")))
@@ -136,11 +146,11 @@ async fn close<S: Store>(engine: &Engine<S>) -> Result<(), Failure> {
         .map_err(|error| Failure::Other(format!("the store did not close in order: {error}; {told}")))
 }
 
-fn banner(address: std::net::SocketAddr, config: &Config, found: Found) -> Banner {
+fn banner(address: std::net::SocketAddr, config: &Config, has_sessions: bool, found: Found) -> Banner {
     let root = config.text("root").trim_end_matches('/');
     Banner {
         url: format!("http://{address}{root}"),
-        sessions: config.sessions().map(|_| format!("http://{address}/api/sessions")),
+        sessions: has_sessions.then(|| format!("http://{address}/api/sessions")),
         data_dir: found.data_dir,
         durability: config.durability(),
         recovered: found.recovered,

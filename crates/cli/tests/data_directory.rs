@@ -47,7 +47,7 @@ fn a_healthy_directory_is_verified_with_exit_code_0() {
     let dir = written();
     let output = on(dir.path(), &["verify"]);
     assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
-    assert!(stdout(&output).contains("3 streams"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("4 streams"), "{}", stdout(&output));
     assert!(stdout(&output).contains("healthy"), "{}", stdout(&output));
     assert_eq!(stderr(&output), "", "no progress is drawn where there is no terminal");
 }
@@ -142,7 +142,7 @@ fn streams_are_listed_in_pages() {
 fn summary_segments_and_extents_are_printed() {
     let dir = written();
     let summary = stdout(&on(dir.path(), &["inspect"]));
-    assert!(summary.contains("streams          3\n"), "{summary}");
+    assert!(summary.contains("streams          4\n"), "{summary}");
     let segments = stdout(&on(dir.path(), &["inspect", "segments"]));
     assert!(segments.contains("active") && segments.contains("journal/"), "{segments}");
     let extents = stdout(&on(dir.path(), &["inspect", "extents", "chat/1"]));

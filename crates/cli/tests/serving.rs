@@ -33,6 +33,8 @@ fn the_banner_says_where_how_durable_and_what_to_try() {
     assert!(banner.contains("fsync: every acknowledged byte is on disk"), "{banner}");
     assert!(banner.contains(env!("CARGO_PKG_VERSION")), "{banner}");
     assert!(banner.contains("curl -i -X PUT"), "{banner}");
+    let session = format!("curl --json '{{\"projectId\":\"demo\"}}' http://{}/api/sessions", server.address);
+    assert!(banner.contains(&session), "{banner}");
 }
 
 #[test]
@@ -52,6 +54,30 @@ fn the_root_is_where_it_was_asked_to_be() {
 }
 
 #[test]
+fn sessions_survive_a_restart_and_can_be_switched_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Serving::start(&mut disk(dir.path()));
+    let new = "POST /api/sessions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+        Content-Type: application/json\r\nContent-Length: 22\r\n\r\n{\"projectId\": \"kept\"}\n";
+    let mut answer = String::new();
+    server.send(new).read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    server.signal("TERM");
+    assert_eq!(server.wait().0.code(), Some(0));
+
+    let server = Serving::start(&mut disk(dir.path()));
+    let listed = server.ask("GET", "/api/sessions", "");
+    assert!(listed.contains("\"projectId\":\"kept\""), "{listed}");
+    assert!(server.ask("PUT", "/v1/stream/session/raw", "").starts_with("HTTP/1.1 403"));
+    server.signal("TERM");
+    assert_eq!(server.wait().0.code(), Some(0));
+
+    let server = Serving::start(disk(dir.path()).args(["--sessions", "off"]));
+    assert!(server.ask("GET", "/api/sessions", "").starts_with("HTTP/1.1 404"));
+    assert!(server.ask("PUT", "/v1/stream/session/raw", "").starts_with("HTTP/1.1 201"));
+}
+
+#[test]
 fn a_signal_ends_the_server_in_order_and_the_next_start_finds_everything() {
     for signal in ["TERM", "INT"] {
         let dir = tempfile::tempdir().unwrap();
@@ -62,7 +88,7 @@ fn a_signal_ends_the_server_in_order_and_the_next_start_finds_everything() {
         assert_eq!(status.code(), Some(0), "{said}");
 
         let server = Serving::start(&mut disk(dir.path()));
-        assert!(server.banner.contains("recovered  1 stream,"), "{}", server.banner);
+        assert!(server.banner.contains("recovered  2 streams,"), "{}", server.banner);
         assert!(server.ask("GET", "/v1/stream/kept", "").ends_with("hello"));
     }
 }

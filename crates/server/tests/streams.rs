@@ -245,7 +245,7 @@ fn operators_see_health_readiness_and_figures() {
         "headwater_requests_total{operation=\"read\",method=\"GET\",status=\"4xx\"} 1",
         "headwater_appends_total 2",
         "headwater_append_payload_bytes_total 6",
-        "headwater_store_streams 1",
+        "headwater_store_streams 2",
         "# EOF",
     ] {
         assert!(metrics.text().lines().any(|have| have == line), "{line} is not in\n{}", metrics.text());

@@ -26,6 +26,8 @@ use crate::table::{Row, Table};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
     pub(crate) position: Position,
+    /// The latest time that a message named, in Unix milliseconds: one that names none is no older.
+    pub(crate) latest_ms: u64,
     pub(crate) messages: Messages,
     pub(crate) tools: Table,
     pub(crate) terminal: Table,
@@ -165,10 +167,11 @@ impl State {
     pub fn apply(&mut self, change: &Change, next: Offset) -> Result<(), Ignored> {
         self.pass_over(next);
         let at = self.position;
+        self.latest_ms = self.latest_ms.max(change.at_ms.unwrap_or_default());
         if change.row_type == RowType::Chunk {
             return self.apply_chunk(change, at);
         }
-        let changed_ms = change.at_ms.or_else(|| own_timestamp(change)).unwrap_or_default();
+        let changed_ms = change.at_ms.or_else(|| own_timestamp(change)).unwrap_or(self.latest_ms);
         let table = self.table_mut(change.row_type).ok_or(Ignored::Foreign(change.row_type))?;
         table.apply(change, at, changed_ms);
         if change.row_type == RowType::Tool {

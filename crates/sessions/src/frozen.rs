@@ -37,6 +37,7 @@ struct Frozen {
     version: u32,
     offset: u64,
     seq: u64,
+    latest_ms: u64,
     messages: Vec<Entry>,
     tools: Vec<FrozenRow>,
     terminal: Vec<FrozenRow>,
@@ -69,6 +70,7 @@ impl State {
             version: VERSION,
             offset: self.position.offset.get(),
             seq: self.position.seq,
+            latest_ms: self.latest_ms,
             messages: self.messages.entries().cloned().collect(),
             tools: rows(RowType::Tool),
             terminal: rows(RowType::Terminal),
@@ -89,6 +91,7 @@ impl State {
         let chunk_ids = STANDARD_NO_PAD.decode(&frozen.chunk_ids).map_err(|_| InvalidFrozen::ChunkIds)?;
         let mut state = Self {
             position: position((frozen.offset, frozen.seq)),
+            latest_ms: frozen.latest_ms,
             seen: Seen::from_bytes(&chunk_ids).ok_or(InvalidFrozen::ChunkIds)?,
             ..Self::default()
         };

@@ -16,6 +16,7 @@ mod ledger;
 mod lifecycle;
 mod loaded;
 mod publish;
+mod readers;
 mod refusal;
 mod retention;
 mod scan;

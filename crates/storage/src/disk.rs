@@ -14,8 +14,9 @@ use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
 
-/// What follows an append to a log may become zeros, at most to the next multiple of this.
-pub const LOG_BLOCK_BYTES_MAX: usize = 4096;
+/// Appends to a log are written in whole blocks of this: what follows the bytes may become zeros up to the next multiple.
+/// Devices that take less read the rest of their own block first, which takes longer than all else.
+pub const LOG_BLOCK_BYTES: usize = 4096;
 /// Larger appends to a log go through the page cache, whose pages weigh little then.
 pub(crate) const LOG_WRITE_BYTES_MAX: usize = 128 * 1024;
 
@@ -49,7 +50,7 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
     /// file are not thereby durable.
     fn write_durable(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// As [`DiskFile::write_durable`] where a log ends: what the file held after the bytes is of no value, and may become
-    /// zeros up to the end of their block of at most [`LOG_BLOCK_BYTES_MAX`]. One caller at a time.
+    /// zeros up to the end of their block of [`LOG_BLOCK_BYTES`]. One caller at a time.
     fn append_durable(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Makes all writes and the length durable.
     fn sync_data(&self) -> io::Result<()>;

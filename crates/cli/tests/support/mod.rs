@@ -54,7 +54,7 @@ impl Serving {
         let mut child = command.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut banner = String::new();
-        while !banner.contains("/api/sessions") {
+        while !banner.contains("curl -i") {
             let read = stderr.read_line(&mut banner).unwrap();
             assert!(read > 0, "the server ended early: {banner}");
         }

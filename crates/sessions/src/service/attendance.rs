@@ -21,6 +21,7 @@ use crate::error::SessionError;
 use crate::id::{IdSource, SessionId};
 use crate::limits::{DECISIONS_MAX, EMPTY_PRESENCE_MS, PRESENCE_SESSIONS_MAX, PRESENCE_TTL_MS};
 use crate::presence::{Presence, PresentUser};
+use crate::reading::presence_companion;
 
 /// A place for the users of a session.
 #[derive(Debug, Default)]
@@ -101,7 +102,7 @@ impl Users {
     /// What appends `changes` behind all that is queued.
     pub(super) fn announce(&self, id: &SessionId, changes: &[Change]) -> Announced {
         let (payload, ends) = encode_stored(changes);
-        let create = Step::Create(steps::ephemeral_stream(id.presence_stream()));
+        let create = Step::Create(presence_companion(id));
         let append = steps::append(id.presence_stream(), payload);
         let append = Step::Append { append, expected_tail: Some(self.next) };
         let ends = ends.into_iter().map(|end| self.next.advance(end as u64)).collect();

@@ -155,12 +155,7 @@ impl<S: Store> Sessions<S> {
         let queued = self.inner.engine.queue_transaction(plan.steps);
         let answer = queued.map_err(|error| refusal::transaction(id, error))?;
         // Nothing was changed up to here, and nothing can be refused from here on.
-        let state = Arc::make_mut(&mut live.state);
-        for (planned, next) in decision.changes.iter().zip(&plan.ends) {
-            if let Err(ignored) = state.apply(&planned.change, *next) {
-                tracing::error!(session = %id, %ignored, "a decided change does not fold");
-            }
-        }
+        fold(id, Arc::make_mut(&mut live.state), &decision, &plan.ends);
         slot.entry().count(&mut live);
         stamp.into_iter().for_each(|stamp| live.accepted(stamp));
         let is_appended = !decision.changes.is_empty() || stamp.is_some();
@@ -187,7 +182,7 @@ impl<S: Store> Sessions<S> {
     }
 
     /// Presence alone needs no folded state and no disk.
-    pub(super) async fn publish_presence(&self, id: &SessionId, request: &Request) -> Result<Published, Refused> {
+    async fn publish_presence(&self, id: &SessionId, request: &Request) -> Result<Published, Refused> {
         let attendance = self.attendance(id).await?;
         let (published, queued) = {
             let mut users = attendance.lock()?;
@@ -292,6 +287,15 @@ impl Plan {
             plan.steps.push(Step::Append { append, expected_tail: None });
         }
         Ok(plan)
+    }
+}
+
+/// Applies what was queued; each change ends at its place in `ends`.
+fn fold(id: &SessionId, state: &mut State, decision: &Decision, ends: &[Offset]) {
+    for (planned, next) in decision.changes.iter().zip(ends) {
+        if let Err(ignored) = state.apply(&planned.change, *next) {
+            tracing::error!(session = %id, %ignored, "a decided change does not fold");
+        }
     }
 }
 

@@ -21,11 +21,6 @@ pub(super) fn json_stream(path: StreamPath) -> Create {
     }
 }
 
-/// One that lives in memory.
-pub(super) fn ephemeral_stream(path: StreamPath) -> Create {
-    Create { durability: Durability::Ephemeral, ..json_stream(path) }
-}
-
 /// Stored messages.
 pub(super) fn append(path: StreamPath, payload: Bytes) -> Append {
     Append { path, content_type: Some(json()), payload, stream_seq: None, producer: None, close: false }

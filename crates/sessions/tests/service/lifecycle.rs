@@ -17,7 +17,7 @@ async fn a_session_is_created_found_listed_and_in_the_registrys_stream() {
     assert_eq!((&view.row, view.viewer_count, view.offset, view.event_count), (&row, 0, Offset::START, 0));
     let filter = SessionFilter { project_id: Some("p".into()), ..SessionFilter::default() };
     let listing = house.sessions.list(&filter, &PageRequest::default()).await.unwrap();
-    assert_eq!(listing.sessions, [row.clone()]);
+    assert_eq!(listing.sessions, std::slice::from_ref(&row));
     let log = house.log("sessions").await;
     assert_eq!((log.len(), &log[0].0["key"], &log[0].0["type"]), (2, &json!(row.id), &json!("session")));
 }

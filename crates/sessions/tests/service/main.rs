@@ -6,5 +6,6 @@ mod events;
 mod house;
 mod lifecycle;
 mod presence;
+mod readers;
 mod restart;
 mod retention;

@@ -1,8 +1,8 @@
 //! Durable appends to a log that go round the page cache.
 //!
-//! The cache writes whole pages, so a log that grows by a few hundred bytes with each sync has its last page written
-//! again and again. Round the cache, an append costs the device's blocks, which are smaller, and is durable sooner.
-//! Where the file system cannot do that, the caller writes through the cache.
+//! The cache may hold a log in folios of many pages and dirties a whole one for a few bytes, which the kernel charges
+//! for and has to search at each sync. Round the cache, an append costs the blocks that it touches, and is durable
+//! sooner. Where the file system cannot do that, the caller writes through the cache.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::file::read_up_to;
-use super::{LOG_BLOCK_BYTES_MAX, LOG_WRITE_BYTES_MAX};
+use super::{LOG_BLOCK_BYTES, LOG_WRITE_BYTES_MAX};
 
 /// How appends to a file are written.
 #[derive(Debug, Default)]
@@ -30,7 +30,6 @@ pub(super) enum LogWriter {
 #[derive(Debug)]
 pub(super) struct DirectLog {
     file: File,
-    block_bytes: usize,
     memory_alignment: usize,
     buffer: Vec<u8>,
     /// Where the last append ended, and what it wrote of the block it ended in.
@@ -58,32 +57,25 @@ impl LogWriter {
 }
 
 impl DirectLog {
-    /// `None` where the file system cannot write round the cache, or only in blocks so large that it would not pay.
+    /// `None` where the file system cannot write round the cache, or only in larger blocks.
     fn open(cached: &File) -> Option<Self> {
         let wants = rustix::fs::statx(cached, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN).ok()?;
         let (block, memory) = (wants.stx_dio_offset_align as usize, wants.stx_dio_mem_align as usize);
-        if !block.is_power_of_two() || !memory.is_power_of_two() || block > LOG_BLOCK_BYTES_MAX {
+        if !block.is_power_of_two() || !memory.is_power_of_two() || block > LOG_BLOCK_BYTES {
             return None;
         }
         // By its descriptor: the file may have another name by now.
         let path = format!("/proc/self/fd/{}", cached.as_raw_fd());
         let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::CLOEXEC;
         let file = rustix::fs::open(path, flags, Mode::empty()).ok()?.into();
-        Some(Self {
-            file,
-            block_bytes: block,
-            memory_alignment: memory,
-            buffer: Vec::new(),
-            end: 0,
-            last_block: Vec::new(),
-        })
+        Some(Self { file, memory_alignment: memory, buffer: Vec::new(), end: 0, last_block: Vec::new() })
     }
 
     fn append(&mut self, cached: &File, bytes: &[u8], offset: u64) -> io::Result<bool> {
-        let block = self.block_bytes;
-        let head = (offset % block as u64) as usize;
+        const BLOCK: u64 = LOG_BLOCK_BYTES as u64;
+        let head = (offset % BLOCK) as usize;
         let start = offset - head as u64;
-        let len = (head + bytes.len()).next_multiple_of(block);
+        let len = (head + bytes.len()).next_multiple_of(LOG_BLOCK_BYTES);
         if bytes.is_empty() || len > LOG_WRITE_BYTES_MAX || start + len as u64 > cached.metadata()?.len() {
             return Ok(false);
         }
@@ -101,18 +93,18 @@ impl DirectLog {
         aligned[head + bytes.len()..].fill(0);
         // What the disk holds is unknown until the write has succeeded.
         self.end = 0;
-        write_all_durable(&self.file, aligned, start, block)?;
+        write_all_durable(&self.file, aligned, start)?;
         self.end = offset + bytes.len() as u64;
         self.last_block.clear();
-        self.last_block.extend_from_slice(&aligned[len - block..]);
+        self.last_block.extend_from_slice(&aligned[len - LOG_BLOCK_BYTES..]);
         Ok(true)
     }
 }
 
-fn write_all_durable(file: &File, mut bytes: &[u8], mut offset: u64, block: usize) -> io::Result<()> {
+fn write_all_durable(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::pwritev2(file, &[IoSlice::new(bytes)], offset, ReadWriteFlags::DSYNC) {
-            Ok(written) if written > 0 && written.is_multiple_of(block) => {
+            Ok(written) if written > 0 && written.is_multiple_of(LOG_BLOCK_BYTES) => {
                 bytes = &bytes[written..];
                 offset += written as u64;
             }
@@ -129,7 +121,7 @@ mod tests {
     use rand::rngs::StdRng;
     use rand::{Rng, SeedableRng};
 
-    use crate::disk::{Disk, DiskFile, FileDisk, LOG_BLOCK_BYTES_MAX};
+    use crate::disk::{Disk, DiskFile, FileDisk, LOG_BLOCK_BYTES};
 
     const FILE_BYTES: usize = 1024 * 1024;
 
@@ -164,7 +156,7 @@ mod tests {
             let gap = (at - 8).max(4096)..at;
             expected[gap.clone()].copy_from_slice(&now[gap]);
             assert!(now[..at + len] == expected[..at + len], "append {number} at {at}");
-            let block_end = (at + len).next_multiple_of(LOG_BLOCK_BYTES_MAX);
+            let block_end = (at + len).next_multiple_of(LOG_BLOCK_BYTES);
             assert!(now[at + len..block_end].iter().all(|byte| [0, 0xee].contains(byte)));
             assert!(now[block_end..].iter().all(|&byte| byte == 0xee), "nothing beyond the block of append {number}");
             at = (at + len).next_multiple_of(8);

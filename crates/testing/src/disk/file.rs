@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use headwater_storage::disk::{DiskFile, LOG_BLOCK_BYTES_MAX};
+use headwater_storage::disk::{DiskFile, LOG_BLOCK_BYTES};
 use rand::Rng;
 use rand::rngs::StdRng;
 
@@ -182,7 +182,7 @@ impl DiskFile for OpenFile {
     fn append_durable(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let end = offset + bytes.len() as u64;
         // Blocks of several sizes, one as good as another, so that no caller counts on what is behind its bytes.
-        let block = [1, SECTOR_BYTES, LOG_BLOCK_BYTES_MAX][(end / 8 % 3) as usize] as u64;
+        let block = [1, SECTOR_BYTES, LOG_BLOCK_BYTES][(end / 8 % 3) as usize] as u64;
         let block_end = end.next_multiple_of(block).min(self.len()?.max(end));
         let zeros = vec![0; (block_end - end) as usize];
         self.write_durable(&[bytes, &zeros].concat(), offset)
