@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail at any line")]
 
 #[path = "sessions/api.rs"]
+#[allow(dead_code, reason = "shared with the tests of writing")]
 mod api;
 #[path = "sessions_reading/export.rs"]
 mod export;

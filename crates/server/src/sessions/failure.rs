@@ -26,7 +26,7 @@ pub(crate) struct Failure {
     message: Cow<'static, str>,
     details: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    cause: Option<String>,
+    cause: Option<Box<str>>,
     ends_connection: bool,
 }
 
@@ -127,7 +127,9 @@ impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
         let (message, cause) = match &error {
             // What is below tells of paths and disks: that is for the log.
-            SessionError::Failed { why } => ("the session could not be read or written".to_owned(), Some(why.clone())),
+            SessionError::Failed { why } => {
+                ("the session could not be read or written".to_owned(), Some(why.as_str().into()))
+            }
             told => (told.to_string(), None),
         };
         let mut failure = Self::new(status(&error), error.code().as_str(), message);
@@ -151,6 +153,7 @@ impl From<Problem> for Failure {
         let (status, code, _) = problem.code.parts();
         let ends_connection = problem.ends_connection();
         let (message, cause) = problem.into_words();
+        let cause = cause.map(String::into_boxed_str);
         Self { cause, ends_connection, ..Self::new(status, code.to_uppercase(), message) }
     }
 }
@@ -190,7 +193,7 @@ impl IntoResponse for Failure {
         if self.ends_connection {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        response.extensions_mut().insert(Told { code: self.code, cause: self.cause });
+        response.extensions_mut().insert(Told { code: self.code, cause: self.cause.map(String::from) });
         response
     }
 }

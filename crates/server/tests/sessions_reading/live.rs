@@ -112,9 +112,9 @@ fn e_2e_history_that_has_expired_is_a_gap_with_the_earliest_offset() {
     let api = Api::on(clock.clone());
     let row = api.data("POST", "sessions", &json!({ "projectId": "p", "retentionMs": 60_000 }));
     let id = row["id"].as_str().unwrap();
-    let old = api.publish(id, "chunks", chunk("old"));
+    let old = api.post(id, &token(1, "old"));
     clock.advance(50_000);
-    api.publish(id, "chunks", chunk("kept"));
+    api.post(id, &token(2, "kept"));
     clock.advance(20_000);
     let raw = |from: &str| api.call("GET", &format!("sessions/{id}/events?from={from}"), &Value::Null);
     let start = "0000000000000000_0000000000000000";
