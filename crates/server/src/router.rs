@@ -89,6 +89,15 @@ pub(crate) fn is_append<S: Store>(edge: &Edge<S>, head: &Parts) -> bool {
         && !sessions::is_route(head.uri.path())
 }
 
+/// Whether the answer, once it is there, is one that grows: who reads it must be noticed when they leave.
+pub(crate) fn is_live<S: Store>(edge: &Edge<S>, head: &Parts) -> bool {
+    if head.method != Method::GET {
+        return false;
+    }
+    let is_of_sessions = edge.sessions.is_some() && sessions::is_live(head.uri.path());
+    is_of_sessions || head.uri.query().is_some_and(|query| query.contains("live="))
+}
+
 fn target<S: Store>(edge: &Edge<S>, head: &Parts) -> Result<Target, Problem> {
     let limit = edge.config.limits.url_bytes_max;
     let path = head.uri.path();

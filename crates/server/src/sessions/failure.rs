@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
-use headwater_protocol::{Offset, header};
+use headwater_protocol::header;
 use headwater_sessions::{ErrorCode, ProducerRefusal, SessionError};
 use headwater_streams::{EngineError, ReadError};
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
@@ -58,12 +58,6 @@ impl Failure {
     /// A parameter that is missing or malformed.
     pub(super) fn params(name: &'static str, rule: impl Into<Cow<'static, str>>) -> Self {
         SessionError::InvalidParams { name, rule: rule.into() }.into()
-    }
-
-    /// What was asked for has expired; `earliest` is where reading can begin.
-    pub(super) fn trimmed(earliest: Offset) -> Self {
-        Self::new(StatusCode::GONE, "OFFSET_TRIMMED", "the events at this offset are no longer kept")
-            .with_detail("earliest", earliest.to_string())
     }
 
     /// The body is not of a type that is read here.
@@ -174,7 +168,7 @@ impl From<EngineError> for Failure {
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Trimmed { earliest } => Self::trimmed(earliest),
+            ReadError::Trimmed { earliest } => SessionError::Trimmed { earliest }.into(),
             other => Problem::from(other).into(),
         }
     }
@@ -212,7 +206,8 @@ mod tests {
 
     const DOCUMENTED: &str = include_str!("../../../../docs/sessions.md");
 
-    const CODES: [ErrorCode; 15] = [
+    const CODES: [ErrorCode; 16] = [
+        ErrorCode::OffsetTrimmed,
         ErrorCode::SessionNotFound,
         ErrorCode::SessionClosed,
         ErrorCode::SessionFull,
