@@ -19,15 +19,8 @@ const ANY: HeaderValue = HeaderValue::from_static("*");
 const PLAIN_REQUEST_HEADERS: [&str; 6] =
     ["content-type", "authorization", "if-none-match", "cache-control", "last-event-id", "x-request-id"];
 /// Answer headers of HTTP itself that scripts want to see.
-const PLAIN_RESPONSE_HEADERS: [&str; 7] = [
-    "etag",
-    "location",
-    "retry-after",
-    "content-length",
-    "content-disposition",
-    "date",
-    "x-request-id",
-];
+const PLAIN_RESPONSE_HEADERS: [&str; 7] =
+    ["etag", "location", "retry-after", "content-length", "content-disposition", "date", "x-request-id"];
 
 /// The configured origins with the values that go with them, built once.
 #[derive(Debug)]

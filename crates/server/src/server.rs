@@ -97,12 +97,18 @@ impl<S: Store> Server<S> {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let stop = CancellationToken::new();
         let control = router::control(self.engine.clone(), self.metrics.clone(), self.mounted.clone());
-        let mounted = self.sessions.map(|sessions| {
-            Mounted::new(Api { sessions, config: self.config.clone(), stop: stop.clone() })
-        });
+        let mounted = self
+            .sessions
+            .map(|sessions| Mounted::new(Api { sessions, config: self.config.clone(), stop: stop.clone() }));
         let count = self.config.workers.map_or_else(cores, NonZeroUsize::get);
         let workers = (0..count).map(|number| {
-            let edge = Edge::new(self.engine.clone(), self.config.clone(), self.metrics.worker(), control.clone(), mounted.clone());
+            let edge = Edge::new(
+                self.engine.clone(),
+                self.config.clone(),
+                self.metrics.worker(),
+                control.clone(),
+                mounted.clone(),
+            );
             Worker::start(number, edge, stop.clone())
         });
         let workers = workers.collect::<io::Result<Vec<_>>>()?;

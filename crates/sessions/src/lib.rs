@@ -46,11 +46,12 @@ pub use id::{AgentId, IdSource, SessionId, TimeOrderedIds};
 pub use json::Json;
 pub use messages::{MessageRow, Messages, message_id};
 pub use position::Position;
+pub use presence::{Cursor, Presence, PresentUser};
 pub use reading::{
     AgentEvent, AgentFollower, EventsPage, ExportFormat, Exporter, FoldedText, FoldedView, HistoryPage, HistoryQuery,
-    Item, RawEvent, SessionEvent, SessionFollower, UnknownFormat, events, history, presence_at_tail, presence_companion,
+    Item, RawEvent, SessionEvent, SessionFollower, UnknownFormat, events, history, presence_at_tail,
+    presence_companion,
 };
-pub use presence::{Cursor, Presence, PresentUser};
 pub use registry::{
     ForkOrigin, Listing, NewFork, NewSession, Order, PageRequest, Registry, SessionFilter, SessionPatch, SessionRow,
     SessionStatus, Sort, SortField, Transition,

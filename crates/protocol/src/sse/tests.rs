@@ -42,6 +42,24 @@ fn json_is_one_array_over_several_lines() {
 }
 
 #[test]
+fn json_in_pieces_is_the_same_event() {
+    let stored = json::frame(b"[1,{\"a\":\"b\"},[2],3]").unwrap().bytes;
+    let whole = encode_data(Framing::Json, &stored);
+    let ends: Vec<usize> =
+        stored.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
+    for cut in ends {
+        let mut event = JsonEventPieces::default();
+        let mut pieces: Vec<u8> = event.piece(&stored[..cut]).to_vec();
+        if cut < stored.len() {
+            pieces.extend_from_slice(&event.piece(&stored[cut..]));
+        }
+        pieces.extend_from_slice(&event.end());
+        assert_eq!(pieces, whole, "cut at {cut}");
+    }
+    assert_eq!(JsonEventPieces::default().end(), encode_data(Framing::Json, b""));
+}
+
+#[test]
 fn binary_is_base64_on_one_line() {
     assert_eq!(encoded(Framing::Binary, [0, 1, 2, 255]), "event: data\ndata:AAEC/w==\n\n");
     assert_eq!(encoded(Framing::Binary, ""), "event: data\ndata:\n\n");

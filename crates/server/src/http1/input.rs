@@ -138,7 +138,7 @@ impl<S: Store> Http1<S> {
             }
         };
         let Head { parts, keeps_alive, .. } = head;
-        let is_live = parts.method == Method::GET && parts.uri.query().is_some_and(|query| query.contains("live="));
+        let is_live = router::is_live(&self.edge, &parts);
         let is_append = router::is_append(&self.edge, &parts);
         let (is_head, is_old) = (parts.method == Method::HEAD, parts.version == Version::HTTP_10);
         let answering = self.edge.clone().answer(Request::from_parts(parts, body), self.vitals.begin());

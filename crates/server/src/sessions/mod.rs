@@ -109,13 +109,17 @@ pub(crate) fn keeps(path: &StreamPath) -> bool {
     path == "sessions" || path.starts_with("session/") || path.starts_with("agent/")
 }
 
+/// Whether what is read there goes on as things happen.
+pub(crate) fn is_live(path: &str) -> bool {
+    path == "/api/streams" || (path.starts_with("/api/sessions/") && path.ends_with("/stream"))
+}
+
 /// What a request under the prefix is, for metrics and logs.
 pub(crate) fn operation(method: &Method, path: &str) -> Operation {
     let is_publication = path == "/api/streams" || path.ends_with("/steps") || path.ends_with("/presence");
-    let is_live = path == "/api/streams" || path.ends_with("/stream");
     match *method {
         Method::POST if is_publication => Operation::SessionPublish,
-        Method::GET if is_live => Operation::SessionFollow,
+        Method::GET if is_live(path) => Operation::SessionFollow,
         _ => Operation::Session,
     }
 }

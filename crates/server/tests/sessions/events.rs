@@ -141,7 +141,8 @@ fn m_1d_posts_that_race_with_their_own_retries_store_the_event_once() {
 fn m_1d_a_tools_result_lands_on_the_row_that_its_start_made() {
     let api = Api::start();
     let id = api.session();
-    let start = json!({ "id": "call", "agentId": "coder", "tool": "ls", "input": { "path": "." }, "status": "running" });
+    let start =
+        json!({ "id": "call", "agentId": "coder", "tool": "ls", "input": { "path": "." }, "status": "running" });
     api.publish(&id, "toolCalls", start);
     api.publish(&id, "toolCalls", json!({ "id": "call", "agentId": "coder", "status": "complete", "output": ["a"] }));
     let log = api.log(&id);

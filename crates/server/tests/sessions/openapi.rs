@@ -10,7 +10,8 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// The methods of each path that the document describes.
 fn described(document: &Value) -> BTreeMap<String, BTreeSet<String>> {
-    let methods = |item: &Value| METHODS.into_iter().filter(|method| item.get(method).is_some()).map(str::to_uppercase).collect();
+    let methods =
+        |item: &Value| METHODS.into_iter().filter(|method| item.get(method).is_some()).map(str::to_uppercase).collect();
     document["paths"].as_object().unwrap().iter().map(|(path, item)| (path.clone(), methods(item))).collect()
 }
 
@@ -56,7 +57,8 @@ fn every_reference_of_the_document_leads_somewhere() {
         assert!(document.pointer(reference).is_some(), "{reference}");
     }
     let mut ids = BTreeSet::new();
-    for operation in document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values()) {
+    for operation in document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values())
+    {
         if let Some(id) = operation["operationId"].as_str() {
             assert!(ids.insert(id.to_owned()), "{id} is there twice");
         }

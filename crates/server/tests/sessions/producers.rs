@@ -45,8 +45,7 @@ fn producer_headers_come_together_or_not_at_all() {
     let api = Api::start();
     let id = api.session();
     let event = json!({ "channel": "chunks", "data": chunk("a") });
-    let response =
-        api.call_with("POST", &format!("streams?sessionId={id}"), &[("producer-id", "loop")], &event);
+    let response = api.call_with("POST", &format!("streams?sessionId={id}"), &[("producer-id", "loop")], &event);
     assert_eq!(refusal(&response), is(400, "INVALID_PRODUCER"));
     assert_eq!(api.log(&id).len(), 0);
 }

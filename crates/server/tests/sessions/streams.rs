@@ -9,7 +9,9 @@ fn streams_of_sessions_take_no_raw_writes() {
     let id = api.session();
     api.publish(&id, "chunks", chunk("a"));
     let before = api.log(&id);
-    for path in [&*format!("session/{id}"), &*format!("session/{id}/presence"), "session/new", "agent/coder", "sessions"] {
+    for path in
+        [&*format!("session/{id}"), &*format!("session/{id}/presence"), "session/new", "agent/coder", "sessions"]
+    {
         for method in ["PUT", "POST", "DELETE"] {
             let response = api.server.send(method, &stream(path), &[crate::api::JSON], "{}");
             assert_eq!((response.status, &*response.code()), (403, "reserved_stream"), "{method} {path}");

@@ -22,7 +22,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use ::bytes::Bytes;
-use headwater_protocol::ReadFrom;
+use headwater_protocol::{Offset, ReadFrom};
 use headwater_streams::{Engine, Store};
 
 use super::event::SessionEvent;
@@ -151,6 +151,11 @@ impl<S: Store> Exporter<S> {
             ExportFormat::Asciicast => Writer::Asciicast(Asciicast::new(row)),
         };
         Ok(Self { subject, scan, writer, stage: Stage::Head, piece: Vec::new() })
+    }
+
+    /// Up to where it tells.
+    pub fn end(&self) -> Offset {
+        self.scan.end()
     }
 
     /// The next piece, about [`EXPORT_CHUNK_BYTES`]; `None` at the end and after an error. An error, also

@@ -51,6 +51,11 @@ impl<S: Store> Scan<S> {
         self.position
     }
 
+    /// Where it ends.
+    pub(super) fn end(&self) -> Offset {
+        self.end
+    }
+
     /// Whether the end is reached.
     pub(super) fn is_done(&self) -> bool {
         self.position >= self.end

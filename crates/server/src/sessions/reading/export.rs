@@ -33,9 +33,8 @@ impl<S: Store> Source for Export<S> {
 pub(super) async fn export<S: Store>(State(api): State<Api<S>>, Id(id): Id, params: Params) -> Outcome {
     let format = parsed(&params, "format", "must be json, ndjson, markdown, csv or asciicast")?;
     let format: ExportFormat = format.unwrap_or(ExportFormat::Json);
-    let row = api.sessions.row(&id).await?;
-    let folded = api.sessions.state(&id).await?;
-    let mut exporter = Exporter::open(api.sessions.engine(), &id, row, folded.state, format).await?;
+    let mut exporter = api.sessions.export(&id, format).await?;
+    let end = exporter.end();
     // The first piece is made before the answer, so that what is wrong from the beginning is told with a status.
     let first = exporter.next().await.transpose()?;
     let attachment = format!("attachment; filename=\"{}\"", format.filename(&id));
@@ -45,5 +44,5 @@ pub(super) async fn export<S: Store>(State(api): State<Api<S>>, Id(id): Id, para
         (CACHE_CONTROL, NO_STORE),
     ];
     let body = pieces::awaited(first, Export { session: id, exporter });
-    Ok(ending_at(folded.offset, (headers, body).into_response()))
+    Ok(ending_at(end, (headers, body).into_response()))
 }

@@ -42,9 +42,7 @@ struct Stored {
 
 pub(super) async fn history<S: Store>(State(api): State<Api<S>>, Id(id): Id, params: Params) -> Outcome {
     let query = query(&params)?;
-    api.sessions.row(&id).await?;
-    let page = headwater_sessions::history(api.sessions.engine(), &id, &query).await?;
-    let HistoryPage { events, next_cursor, offset, gap } = page;
+    let HistoryPage { events, next_cursor, offset, gap } = api.sessions.history(&id, &query).await?;
     let gap = gap.map(|earliest| Gap { earliest });
     Ok(ending_at(offset, answer::data(&History { events, next_cursor, offset, gap })))
 }
@@ -52,9 +50,7 @@ pub(super) async fn history<S: Store>(State(api): State<Api<S>>, Id(id): Id, par
 pub(super) async fn events<S: Store>(State(api): State<Api<S>>, Id(id): Id, params: Params) -> Outcome {
     let from = read_from(&params, "from")?.unwrap_or(ReadFrom::Start);
     let limit = limit(&params)?;
-    api.sessions.row(&id).await?;
-    let page = headwater_sessions::events(api.sessions.engine(), &id, from, limit).await?;
-    let EventsPage { events, next, up_to_date } = page;
+    let EventsPage { events, next, up_to_date } = api.sessions.events(&id, from, limit).await?;
     let events = events.into_iter().map(|event| Stored { offset: event.offset, message: event.message }).collect();
     Ok(ending_at(next, answer::data(&Events { events, next_offset: next, up_to_date })))
 }

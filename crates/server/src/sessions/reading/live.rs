@@ -44,7 +44,7 @@ pub(super) async fn follow<S: Store>(State(api): State<Api<S>>, params: Params, 
         }
         Some(agent) => {
             let agent = AgentId::new(agent)?;
-            let follower = AgentFollower::open(api.sessions.engine(), &agent, from).await?;
+            let follower = api.sessions.follow_agent(&agent, from).await?;
             let ready = Ready { session_id: None, agent_id: Some(agent.as_str()), offset: follower.position() };
             Ok(answer(&api, &ready, Followed::Agent(follower)))
         }
@@ -63,10 +63,9 @@ pub(super) async fn follow_session<S: Store>(
 }
 
 async fn session<S: Store>(api: &Api<S>, id: SessionId, from: ReadFrom) -> Outcome {
-    api.sessions.row(&id).await?;
-    let follower = SessionFollower::open(api.sessions.engine(), &id, from, None).await?;
+    let follower = api.sessions.follow(&id, from).await?;
     let ready = Ready { session_id: Some(id.as_str()), agent_id: None, offset: follower.position() };
-    Ok(answer(api, &ready, Followed::Session(follower)))
+    Ok(answer(api, &ready, Followed::Session(Box::new(follower))))
 }
 
 /// Where to begin. What a client says it has got counts more than the URL it has once been given.
@@ -124,7 +123,7 @@ struct Gap {
 }
 
 enum Followed<S: Store> {
-    Session(SessionFollower<S>),
+    Session(Box<SessionFollower<S>>),
     Agent(AgentFollower<S>),
 }
 
@@ -201,10 +200,7 @@ impl<S: Store> http_body::Body for LiveBody<S> {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let body = &mut *self;
         if body.is_over {
             return Poll::Ready(None);
@@ -247,5 +243,47 @@ impl<S: Store> LiveBody<S> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use headwater_sessions::{NewSession, Sessions, SessionsConfig};
+    use headwater_streams::limits::EngineLimits;
+    use headwater_streams::memory::MemoryStore;
+    use headwater_streams::{Engine, SystemClock};
+    use http::Request;
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::config::ServerConfig;
+    use crate::metrics::Metrics;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_waits_hears_every_fifteen_seconds_that_the_connection_lives() {
+        let engine = Engine::start(MemoryStore::new(), Arc::new(SystemClock), EngineLimits::default(), Metrics::new());
+        let sessions = Sessions::open(engine, SessionsConfig::default()).await.unwrap();
+        let new = NewSession { project_id: "p".into(), ..NewSession::default() };
+        let id = sessions.create(new).await.unwrap().id;
+        let config = ServerConfig { sse_lifetime: Duration::from_secs(44), ..ServerConfig::default() };
+        let api = Api { sessions, config: Arc::new(config), stop: CancellationToken::new() };
+        let routes = super::super::routes().with_state(api);
+        let request = Request::get(format!("/api/sessions/{id}/stream")).body(Body::empty()).unwrap();
+        let began = Instant::now();
+        let mut body = routes.oneshot(request).await.unwrap().into_body();
+        let (mut pings, mut text) = (Vec::new(), Vec::new());
+        while let Some(frame) = body.frame().await {
+            let data = frame.unwrap().into_data().unwrap();
+            if data.ends_with(PING) {
+                pings.push(began.elapsed().as_secs());
+            }
+            text.extend_from_slice(&data);
+        }
+        assert!(text.starts_with(b"event: ready\nid: "), "{text:?}");
+        assert_eq!(pings, [15, 30], "and then its time is over, at most a tenth early");
     }
 }
