@@ -86,6 +86,7 @@ pub(crate) async fn route<S: Store>(edge: &Arc<Edge<S>>, head: &Parts, body: Req
 pub(crate) fn is_append<S: Store>(edge: &Edge<S>, head: &Parts) -> bool {
     head.method == Method::POST
         && edge.config.root.strip(head.uri.path()).is_some_and(|path| path.split('/').next() != Some(RESERVED_SEGMENT))
+        && !sessions::is_route(head.uri.path())
 }
 
 /// Whether the answer, once it is there, is one that grows: who reads it must be noticed when they leave.

@@ -290,6 +290,8 @@ fn streams_are_added_and_removed_by_name() {
         ("POST", "subscriptions/s/streams", json!([])),
         ("PUT", "subscriptions/t", json!({ "type": "webhook", "webhook": { "url": "http://localhost/" } })),
         ("PUT", "subscriptions/t", json!({ "type": "pull-wake", "streams": ["w"], "wake_stream": "w" })),
+        ("PUT", "subscriptions/t", json!({ "type": "pull-wake", "streams": ["w"], "wake_stream": "session/a" })),
+        ("PUT", "subscriptions/t", json!({ "type": "pull-wake", "streams": ["w"], "wake_stream": "/agent/coder" })),
         ("PUT", "subscriptions/a%2Fb", json!({ "type": "pull-wake", "pattern": "*", "wake_stream": "w" })),
         ("PUT", "subscriptions/%ff", json!({ "type": "pull-wake", "pattern": "*", "wake_stream": "w" })),
         ("POST", "subscriptions/s/claim", json!({ "worker": "" })),

@@ -53,8 +53,8 @@ impl Config {
     pub(crate) fn sessions(&self) -> Option<SessionsConfig> {
         (self.text("sessions") == "on").then(|| SessionsConfig {
             retention_ms: u64::try_from(self.duration("sessions-retention").as_millis()).expect("it is below a bound"),
-            loaded_sessions_max: self.count("sessions-in-memory-max"),
             loaded_bytes_max: self.bytes("sessions-memory-max"),
+            ..SessionsConfig::default()
         })
     }
 

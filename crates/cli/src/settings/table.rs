@@ -183,15 +183,6 @@ pub(crate) const SETTINGS: &[Setting] = &[
         example: "90d",
     },
     Setting {
-        key: "sessions-in-memory-max",
-        group: Group::Sessions,
-        placeholder: "N",
-        kind: Kind::Count { min: 1, max: 10_000_000 },
-        default: "10000",
-        help: "Sessions whose folded state is in memory at once; others are loaded when they are asked for.",
-        example: "10000",
-    },
-    Setting {
         key: "sessions-memory-max",
         group: Group::Sessions,
         placeholder: "SIZE",
@@ -404,24 +395,4 @@ pub(crate) const SETTINGS: &[Setting] = &[
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_default_and_every_example_is_acceptable() {
-        for setting in SETTINGS {
-            for text in [setting.default, setting.example] {
-                assert!(setting.kind.parse(&[text.to_owned()]).is_some(), "{}: {text:?}", setting.key);
-            }
-        }
-    }
-
-    #[test]
-    fn keys_are_unique_and_groups_stand_together() {
-        let mut keys: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        assert_eq!(keys.len(), SETTINGS.len());
-        assert!(SETTINGS.is_sorted_by_key(|setting| Group::ALL.iter().position(|group| *group == setting.group)));
-    }
-}
+mod tests;

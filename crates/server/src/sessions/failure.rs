@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
-use headwater_protocol::{Offset, header};
+use headwater_protocol::header;
 use headwater_sessions::{ErrorCode, ProducerRefusal, SessionError};
 use headwater_streams::{EngineError, ReadError};
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
@@ -18,15 +18,18 @@ use crate::limits::RETRY_AFTER_SECONDS;
 use crate::problem::Problem;
 use crate::response::number_value;
 
-/// A refusal on its way to the client.
+/// A refusal on its way to the client. Boxed: what succeeds shall not carry room for it.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct Failure(Box<Refused>);
+
+#[derive(Debug)]
+struct Refused {
     status: StatusCode,
     code: Cow<'static, str>,
     message: Cow<'static, str>,
     details: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    cause: Option<Box<str>>,
+    cause: Option<String>,
     ends_connection: bool,
 }
 
@@ -57,12 +60,6 @@ impl Failure {
         SessionError::InvalidParams { name, rule: rule.into() }.into()
     }
 
-    /// What was asked for has expired; `earliest` is where reading can begin.
-    pub(super) fn trimmed(earliest: Offset) -> Self {
-        Self::new(StatusCode::GONE, "OFFSET_TRIMMED", "the events at this offset are no longer kept")
-            .with_detail("earliest", earliest.to_string())
-    }
-
     /// The body is not of a type that is read here.
     pub(super) fn media_type() -> Self {
         let message = "the body must be sent as application/json";
@@ -70,7 +67,7 @@ impl Failure {
     }
 
     fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self(Box::new(Refused {
             status,
             code: code.into(),
             message: message.into(),
@@ -78,16 +75,16 @@ impl Failure {
             headers: Vec::new(),
             cause: None,
             ends_connection: false,
-        }
+        }))
     }
 
     fn with_detail(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.details.insert(name.into(), value.into());
+        self.0.details.insert(name.into(), value.into());
         self
     }
 
     fn with_header(mut self, name: &'static str, number: u64) -> Self {
-        self.headers.push((HeaderName::from_static(name), number_value(number)));
+        self.0.headers.push((HeaderName::from_static(name), number_value(number)));
         self
     }
 
@@ -107,7 +104,11 @@ fn status(error: &SessionError) -> StatusCode {
     if let SessionError::Producer(ProducerRefusal::EpochStart) = error {
         return StatusCode::BAD_REQUEST;
     }
-    match error.code() {
+    status_of(error.code())
+}
+
+const fn status_of(code: ErrorCode) -> StatusCode {
+    match code {
         ErrorCode::SessionClosed | ErrorCode::InvalidId | ErrorCode::InvalidParams | ErrorCode::ValidationError => {
             StatusCode::BAD_REQUEST
         }
@@ -127,13 +128,11 @@ impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
         let (message, cause) = match &error {
             // What is below tells of paths and disks: that is for the log.
-            SessionError::Failed { why } => {
-                ("the session could not be read or written".to_owned(), Some(why.as_str().into()))
-            }
+            SessionError::Failed { why } => ("the session could not be read or written".to_owned(), Some(why.clone())),
             told => (told.to_string(), None),
         };
         let mut failure = Self::new(status(&error), error.code().as_str(), message);
-        failure.cause = cause;
+        failure.0.cause = cause;
         if let Some(field) = error.field_name() {
             failure = failure.with_detail("field", field);
         }
@@ -153,8 +152,10 @@ impl From<Problem> for Failure {
         let (status, code, _) = problem.code.parts();
         let ends_connection = problem.ends_connection();
         let (message, cause) = problem.into_words();
-        let cause = cause.map(String::into_boxed_str);
-        Self { cause, ends_connection, ..Self::new(status, code.to_uppercase(), message) }
+        let mut failure = Self::new(status, code.to_uppercase(), message);
+        failure.0.cause = cause;
+        failure.0.ends_connection = ends_connection;
+        failure
     }
 }
 
@@ -167,7 +168,7 @@ impl From<EngineError> for Failure {
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Trimmed { earliest } => Self::trimmed(earliest),
+            ReadError::Trimmed { earliest } => SessionError::Trimmed { earliest }.into(),
             other => Problem::from(other).into(),
         }
     }
@@ -175,25 +176,73 @@ impl From<ReadError> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let error = Body { code: &self.code, message: &self.message, details: &self.details };
+        let refused = *self.0;
+        let error = Body { code: &refused.code, message: &refused.message, details: &refused.details };
         let body = serde_json::to_vec(&Envelope { ok: false, error }).expect("a refusal is plain JSON");
         let fixed = [
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ];
-        let mut response = (self.status, fixed, body).into_response();
+        let mut response = (refused.status, fixed, body).into_response();
         let headers = response.headers_mut();
-        headers.extend(self.headers);
+        headers.extend(refused.headers);
         if matches!(
-            self.status,
+            refused.status,
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY
         ) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
         }
-        if self.ends_connection {
+        if refused.ends_connection {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        response.extensions_mut().insert(Told { code: self.code, cause: self.cause.map(String::from) });
+        response.extensions_mut().insert(Told { code: refused.code, cause: refused.cause });
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENTED: &str = include_str!("../../../../docs/sessions.md");
+
+    const CODES: [ErrorCode; 16] = [
+        ErrorCode::OffsetTrimmed,
+        ErrorCode::SessionNotFound,
+        ErrorCode::SessionClosed,
+        ErrorCode::SessionFull,
+        ErrorCode::SessionConnectionFailed,
+        ErrorCode::SessionSyncFailed,
+        ErrorCode::InvalidId,
+        ErrorCode::InvalidParams,
+        ErrorCode::ValidationError,
+        ErrorCode::EventTooLarge,
+        ErrorCode::EventConflict,
+        ErrorCode::Unauthorized,
+        ErrorCode::Forbidden,
+        ErrorCode::RateLimited,
+        ErrorCode::ProducerFenced,
+        ErrorCode::ProducerGap,
+    ];
+
+    #[test]
+    fn every_code_is_documented_with_its_status() {
+        for code in CODES {
+            let row = format!("| `{code}` | {} |", status_of(code).as_u16());
+            assert!(DOCUMENTED.contains(&row), "docs/sessions.md lacks {row}");
+        }
+    }
+
+    #[test]
+    fn overload_says_when_to_come_back_and_a_broken_store_tells_nothing_of_the_machine() {
+        let overloaded = Failure::from(SessionError::Overloaded { why: "the queue is full".into() }).into_response();
+        assert_eq!(overloaded.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(overloaded.headers()[RETRY_AFTER], RETRY_AFTER_SECONDS);
+        let failure = Failure::from(SessionError::Failed { why: "open /srv/data/7.journal".into() });
+        assert!(!failure.0.message.contains("/srv"));
+        assert_eq!(
+            failure.into_response().extensions().get::<Told>().and_then(|told| told.cause.clone()).as_deref(),
+            Some("open /srv/data/7.journal")
+        );
     }
 }
