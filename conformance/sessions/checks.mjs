@@ -63,7 +63,7 @@ function firstDifference(viewer, session) {
     const seen = viewer.rows(collection)
     if (seen.length !== expected.size) return `${collection}: ${seen.length} of ${expected.size} rows`
     for (const row of seen) {
-      const { timestamp, ...rest } = row
+      const { timestamp, ...rest } = own(row)
       const wanted = expected.get(row.id ?? row.agentId)
       if (typeof timestamp !== "number" || !isDeepStrictEqual(rest, wanted)) {
         return `${collection}: ${JSON.stringify(row)} instead of ${JSON.stringify(wanted)}`
@@ -75,6 +75,11 @@ function firstDifference(viewer, session) {
     if (texts.get(key) !== text) return `messages: ${key} is ${texts.get(key)} instead of ${text}`
   }
   return texts.size === session.texts.size ? undefined : `messages: ${texts.size} of ${session.texts.size}`
+}
+
+/** A row without what StreamDB and TanStack DB add to it. */
+function own(row) {
+  return Object.fromEntries(Object.entries(row).filter(([name]) => name !== "_seq" && !name.startsWith("$")))
 }
 
 async function eventually(holds) {

@@ -26,6 +26,8 @@ async function run() {
   const session = await Session.create(server.url, "history")
   await session.work({ turns: 4, tokens: 25 })
 
+  const logBefore = await session.log()
+
   const early = await viewers(session)
   for (const viewer of early) await checks.sees(`${viewer.name}: what was there`, viewer, session)
 
@@ -38,7 +40,9 @@ async function run() {
   const logBytes = await session.bytesOf("log")
   const snapshotBytes = await session.bytesOf("snapshot")
   checks.check(`a snapshot is smaller than the log (${snapshotBytes} of ${logBytes} bytes)`, snapshotBytes < logBytes / 2)
-  checks.check("the log is byte-exact, whoever asks for snapshots", (await session.log()) === (await session.log()))
+  // A JSON page is an array: without its end, the older one begins the newer one.
+  const isKept = (await session.log()).startsWith(logBefore.slice(0, -1))
+  checks.check("the log stays as it was, whoever asked for snapshots", isKept)
 
   early.forEach((viewer) => viewer.close())
   await server.killAndRestart()

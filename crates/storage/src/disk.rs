@@ -15,7 +15,7 @@ use std::io;
 use std::sync::Arc;
 
 /// Appends to a log are written in whole blocks of this: what follows the bytes may become zeros up to the next multiple.
-/// Devices that take less read the rest of their own block first, which takes longer than all else.
+/// A device whose own blocks are as large has to read before it writes less.
 pub const LOG_BLOCK_BYTES: usize = 4096;
 /// Larger appends to a log go through the page cache, whose pages weigh little then.
 pub(crate) const LOG_WRITE_BYTES_MAX: usize = 128 * 1024;
