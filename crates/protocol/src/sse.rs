@@ -52,18 +52,18 @@ pub fn encode_data(framing: Framing, stored: &[u8]) -> Bytes {
 }
 
 fn encode_json(stored: &[u8]) -> Vec<u8> {
-    let breaks = memchr_iter(b'\n', stored).count();
-    let mut event = Vec::with_capacity(DATA_START.len() + stored.len() + breaks * NEXT_LINE.len() + 4);
+    let content = stored.strip_suffix(MESSAGE_END).unwrap_or(stored);
+    let breaks = memchr_iter(b'\n', content).count();
+    let mut event = Vec::with_capacity(DATA_START.len() + content.len() + breaks * NEXT_LINE.len() + 4);
     event.extend_from_slice(DATA_START);
     event.push(b'[');
-    push_messages(&mut event, stored);
+    push_lines(&mut event, content);
     event.extend_from_slice(b"]\n\n");
     event
 }
 
-/// Stored messages as lines, without what separates the last one from the next.
-fn push_messages(event: &mut Vec<u8>, stored: &[u8]) {
-    let content = stored.strip_suffix(MESSAGE_END).unwrap_or(stored);
+/// Messages as lines, without what separates the last one from the next.
+fn push_lines(event: &mut Vec<u8>, content: &[u8]) {
     let mut start = 0;
     for at in memchr_iter(b'\n', content) {
         event.extend_from_slice(&content[start..=at]);
@@ -83,10 +83,11 @@ pub struct JsonEventPieces {
 impl JsonEventPieces {
     /// The next piece: of stored bytes between two boundaries, not empty.
     pub fn piece(&mut self, stored: &[u8]) -> Bytes {
-        let breaks = memchr_iter(b'\n', stored).count();
-        let mut piece = Vec::with_capacity(DATA_START.len() + stored.len() + (breaks + 1) * NEXT_LINE.len() + 2);
+        let content = stored.strip_suffix(MESSAGE_END).unwrap_or(stored);
+        let breaks = memchr_iter(b'\n', content).count();
+        let mut piece = Vec::with_capacity(DATA_START.len() + content.len() + breaks * NEXT_LINE.len() + 1);
         self.begin(&mut piece);
-        push_messages(&mut piece, stored);
+        push_lines(&mut piece, content);
         piece.into()
     }
 

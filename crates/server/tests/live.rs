@@ -306,3 +306,22 @@ fn a_stop_ends_live_readers_cleanly_and_at_once() {
     assert_eq!(events.next(), None);
     assert_eq!(poll.response().status, 204);
 }
+
+/// More than any socket buffer holds: the server must stop sending, and go on when the client reads on.
+#[test]
+fn a_live_reader_that_does_not_read_for_a_while_gets_the_rest() {
+    const APPENDS: usize = 160;
+    let server = TestServer::start();
+    server.put("s", "text/plain", "");
+    let mut events = Events::open(&server, "s?offset=-1&live=sse");
+    let line = "x".repeat(60_000);
+    for _ in 0..APPENDS {
+        assert_eq!(server.post("s", "text/plain", &line).status, 204);
+    }
+    let mut received = 0;
+    while received < APPENDS * line.len() {
+        let event = events.expect();
+        received += if event.name == "data" { event.data.len() } else { 0 };
+    }
+    assert_eq!(received, APPENDS * line.len());
+}

@@ -19,10 +19,13 @@ impl<S: Store> Http1<S> {
     pub(super) fn poll_answers(&mut self, cx: &mut Context<'_>) -> Result<bool, Broken> {
         let mut has_moved = false;
         loop {
+            // Nobody asks a body for more while the outbox is full, so nobody would be woken for it either: once it is
+            // sent, the body is asked.
+            let was_full = self.outbox.len() >= OUTBOX_BYTES_MAX;
             let is_more = self.fill_outbox(cx)?;
             let is_sent = self.outbox.poll_send(cx, &mut self.socket)?.is_ready();
             has_moved |= is_more;
-            if !is_more || !is_sent {
+            if !is_sent || !(is_more || was_full) {
                 return Ok(has_moved);
             }
         }
