@@ -9,7 +9,7 @@ use crossbeam_channel::{Sender, TrySendError, bounded};
 use headwater_protocol::{Offset, ReadFrom, StreamPath};
 use tokio::sync::{oneshot, watch};
 
-use crate::activity::{ActivityLog, StreamActivity};
+use crate::activity::{ActivityLog, ChangeWatch, StreamActivity};
 use crate::change::DocumentKey;
 use crate::clock::Clock;
 use crate::committer::Committer;
@@ -150,7 +150,10 @@ impl<S: Store> Engine<S> {
         let seen = live.readable(self.now_ms())?;
         Ok(Metadata {
             path: live.path.clone(),
+            id: live.id,
+            created_at_ms: live.created_at_ms,
             content_type: live.content_type.clone(),
+            earliest: seen.earliest,
             tail: seen.tail,
             closed: seen.closed,
             lifetime: live.lifetime,
@@ -230,6 +233,19 @@ impl<S: Store> Engine<S> {
     /// Waits until some stream has changed since the last call and answers all that have. For one caller at a time.
     pub async fn activity(&self) -> Vec<StreamActivity> {
         self.inner.activity.take().await
+    }
+
+    /// Gathers the names of the streams that change from now on and that `selects` chooses, at most `names_max` between
+    /// two looks. For any number of watchers.
+    pub async fn watch_changes(
+        &self,
+        selects: fn(&StreamPath) -> bool,
+        names_max: usize,
+    ) -> Result<ChangeWatch, EngineError> {
+        let watch = self.inner.activity.watch_names(selects, names_max);
+        // A batch that was begun unwatched may be on its way still: one more write goes behind it.
+        self.write_documents(vec![(DocumentKey("change-watch".into()), None)]).await?;
+        Ok(watch)
     }
 
     /// The engine's clock, in Unix milliseconds.
