@@ -31,12 +31,7 @@ pub(crate) fn clear(connection: &Connection, path: &StreamPath, rows: usize) -> 
 }
 
 /// Removes rows of events before `earliest`.
-pub(crate) fn trim(
-    connection: &Connection,
-    session: &str,
-    earliest: Offset,
-    rows: usize,
-) -> rusqlite::Result<Cleaned> {
+pub(crate) fn trim(connection: &Connection, session: &str, earliest: Offset, rows: usize) -> rusqlite::Result<Cleaned> {
     let earliest = earliest.to_string();
     let events = delete(connection, EVENTS_BEFORE, (session, &earliest, rows), rows)?;
     let texts = delete(connection, TEXTS_BEFORE, (session, &earliest, rows), rows)?;

@@ -280,9 +280,7 @@ fn go_on(known: Option<Entry>, metadata: &Metadata, retention_ms: u64) -> Option
         });
     };
     let followed = known.followed;
-    let holds = followed.is_of(metadata)
-        && followed.position <= metadata.tail
-        && followed.retention_ms == retention_ms;
+    let holds = followed.is_of(metadata) && followed.position <= metadata.tail && followed.retention_ms == retention_ms;
     holds.then_some(followed)
 }
 

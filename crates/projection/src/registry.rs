@@ -27,9 +27,8 @@ fn put(connection: &Connection, row: &SessionRow) -> rusqlite::Result<()> {
         SessionStatus::Paused => "paused",
         SessionStatus::Closed => "closed",
     };
-    let mut put = connection.prepare_cached(
-        "INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-    )?;
+    let mut put = connection
+        .prepare_cached("INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?;
     put.execute((
         &row.id,
         &row.project_id,

@@ -137,9 +137,8 @@ fn check_owner(connection: &Connection, file: &Path) -> Result<(), ProjectionErr
         }
         return Ok(());
     }
-    let objects: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .during("reading the file")?;
+    let objects: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).during("reading the file")?;
     if application != 0 || objects > 0 {
         return Err(ProjectionError::Foreign { file: file.to_owned() });
     }

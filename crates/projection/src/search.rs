@@ -114,8 +114,9 @@ impl Inner {
         let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => schema::open_reader(&self.file)
-                .map_err(|error| SearchError::Failed { why: error.with_advice() })?,
+            None => {
+                schema::open_reader(&self.file).map_err(|error| SearchError::Failed { why: error.with_advice() })?
+            }
         };
         // Whoever asked may have gone away.
         let _ = begun.send(connection.get_interrupt_handle());

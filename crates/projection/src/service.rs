@@ -105,7 +105,9 @@ impl Projection {
         self.commands.send(Command::Stop).ok();
         let Some(ended) = self.ended.lock().take() else { return };
         if tokio::time::timeout(STOP_WAIT, ended).await.is_err() {
-            tracing::warn!("the SQL projection is still busy; its transaction is undone and done again at the next start");
+            tracing::warn!(
+                "the SQL projection is still busy; its transaction is undone and done again at the next start"
+            );
         }
     }
 }

@@ -83,7 +83,8 @@ impl<'a> Texts<'a> {
     pub(crate) fn take(&mut self, change: &Change, place: Place) -> rusqlite::Result<()> {
         let value = change.value.as_ref().map(|value| value.get());
         match (change.row_type, value) {
-            (RowType::Chunk, Some(value)) if change.operation == Operation::Insert => match serde_json::from_str(value) {
+            (RowType::Chunk, Some(value)) if change.operation == Operation::Insert => match serde_json::from_str(value)
+            {
                 Ok(chunk) => self.grow(&chunk, place),
                 Err(_) => Ok(()),
             },
@@ -116,9 +117,9 @@ impl<'a> Texts<'a> {
     fn put(&self, whole: &Whole<'_>, place: Place) -> rusqlite::Result<()> {
         let Whole { kind, key, agent_id, tool, text } = whole;
         if text.trim().is_empty() && tool.is_none() {
-            let mut delete = self.connection.prepare_cached(
-                "DELETE FROM texts WHERE stream_id = ?1 AND channel = ?2 AND key = ?3",
-            )?;
+            let mut delete = self
+                .connection
+                .prepare_cached("DELETE FROM texts WHERE stream_id = ?1 AND channel = ?2 AND key = ?3")?;
             delete.execute((self.session, kind.as_str(), key))?;
             return Ok(());
         }
@@ -206,11 +207,8 @@ fn last_part(connection: &Connection, session: &str, key: &str) -> rusqlite::Res
     let found = select.query_row((session, Found::Message.as_str(), key), |row| {
         let number = |column: usize| row.get::<_, i64>(column).map(i64::cast_unsigned);
         let offset: String = row.get(4)?;
-        let place = Place {
-            offset: offset.parse().unwrap_or_default(),
-            timestamp_ms: number(5)?,
-            expires_at_ms: number(6)?,
-        };
+        let place =
+            Place { offset: offset.parse().unwrap_or_default(), timestamp_ms: number(5)?, expires_at_ms: number(6)? };
         Ok(Part { row: Some(row.get(0)?), number: row.get(1)?, agent_id: row.get(2)?, text: row.get(3)?, place })
     });
     found.optional()

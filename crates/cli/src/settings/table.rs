@@ -191,6 +191,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
         help: "Memory for the folded states of sessions.",
         example: "512MiB",
     },
+    Setting {
+        key: "sessions-sql",
+        group: Group::Sessions,
+        placeholder: "FILE",
+        kind: Kind::File,
+        default: "",
+        help: "SQLite file that sessions are copied into, for SQL queries and search; created when missing. One server \
+               at a time may keep it.",
+        example: "/var/lib/headwater/sessions.sqlite",
+    },
     // Limits
     Setting {
         key: "body-max",

@@ -13,11 +13,21 @@ use crate::world::{World, call, catch_up, chunk, line, path};
 #[derive(Debug, Clone)]
 enum Act {
     Create(u8),
-    Append { session: u8, agent: u8, tokens: u8 },
-    Call { session: u8, key: u8 },
+    Append {
+        session: u8,
+        agent: u8,
+        tokens: u8,
+    },
+    Call {
+        session: u8,
+        key: u8,
+    },
     Line(u8),
     Delete(u8),
-    Fork { from: u8, to: u8 },
+    Fork {
+        from: u8,
+        to: u8,
+    },
     Trim(u8),
     Rounds(u8),
     /// The projector ends without a word.

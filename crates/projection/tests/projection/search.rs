@@ -61,7 +61,8 @@ async fn tool_calls_are_found_by_tool_input_and_output() {
 #[tokio::test]
 async fn the_terminal_is_found_without_its_escapes() {
     let world = World::new().await.with(&["s"]).await;
-    let data = "\u{1b}[1;32mPASS\u{1b}[0m \u{1b}]8;;http://hidden\u{1b}\\linked\u{1b}]8;;\u{1b}\\ te\u{1b}[4mst\u{1b}[0m\r\n";
+    let data =
+        "\u{1b}[1;32mPASS\u{1b}[0m \u{1b}]8;;http://hidden\u{1b}\\linked\u{1b}]8;;\u{1b}\\ te\u{1b}[4mst\u{1b}[0m\r\n";
     world.append("session/s", &[line("l1", data)]).await;
     world.projected().await;
     for text in ["pass", "linked", "test"] {
@@ -91,10 +92,51 @@ async fn no_query_is_an_error_for_what_it_holds() {
     world.projected().await;
     let long = "x ".repeat(200);
     for text in [
-        "", " ", "\"", "\"\"", "\"\"\"", "*", "**", "a*b", "OR", "AND OR NOT", "NOT", "NEAR(a b)", "text:x", "{text}:x",
-        "- text", "-text", "^text", "(", ")", "((a", "a)", "+", "a + b", "'", "''; DROP TABLE texts;--", "\0", "a\0b",
-        "\\", "%", "_", "\u{301}", "🙂", "\u{feff}", "NEAR/2", "col:umn", "a AND", "OR b", "\u{2}\u{3}", "?1", ":name",
-        "\"a\" \"", "\u{200d}", "ǅ", "ª", &long,
+        "",
+        " ",
+        "\"",
+        "\"\"",
+        "\"\"\"",
+        "*",
+        "**",
+        "a*b",
+        "OR",
+        "AND OR NOT",
+        "NOT",
+        "NEAR(a b)",
+        "text:x",
+        "{text}:x",
+        "- text",
+        "-text",
+        "^text",
+        "(",
+        ")",
+        "((a",
+        "a)",
+        "+",
+        "a + b",
+        "'",
+        "''; DROP TABLE texts;--",
+        "\0",
+        "a\0b",
+        "\\",
+        "%",
+        "_",
+        "\u{301}",
+        "🙂",
+        "\u{feff}",
+        "NEAR/2",
+        "col:umn",
+        "a AND",
+        "OR b",
+        "\u{2}\u{3}",
+        "?1",
+        ":name",
+        "\"a\" \"",
+        "\u{200d}",
+        "ǅ",
+        "ª",
+        &long,
     ] {
         let found = world.index().search(asking(text)).await;
         assert!(found.is_ok(), "{text:?}: {found:?}");
