@@ -55,8 +55,13 @@ pub struct Projector<S: Store> {
 impl<S: Store> Projector<S> {
     /// Opens the file. It is looked at what the streams hold beyond it in the rounds that follow.
     pub async fn open(engine: Engine<S>, options: ProjectionOptions) -> Result<Self, ProjectionError> {
-        // ORDER: watch, then look, so that no append goes unseen between the two.
-        let watch = engine.watch_changes(is_followed, CHANGED_NAMES_MAX).await?;
+        // ORDER: watch, settle what was begun unwatched, then look, so that no append goes unseen in between.
+        let watch = engine.watch_changes(is_followed, CHANGED_NAMES_MAX);
+        match engine.write_documents(Vec::new()).await {
+            // A store that takes no changes answers in order, too.
+            Ok(()) | Err(EngineError::Store(_)) => {}
+            Err(cause) => return Err(cause.into()),
+        }
         let connection = Some(schema::open_writer(&options.file)?);
         let queue = Queue::new();
         Ok(Self { engine, options, watch, connection, queue, clean_at_ms: 0, aside_until_ms: None, read_bytes: 0 })

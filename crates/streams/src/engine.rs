@@ -235,17 +235,10 @@ impl<S: Store> Engine<S> {
         self.inner.activity.take().await
     }
 
-    /// Gathers the names of the streams that change from now on and that `selects` chooses, at most `names_max` between
-    /// two looks. For any number of watchers.
-    pub async fn watch_changes(
-        &self,
-        selects: fn(&StreamPath) -> bool,
-        names_max: usize,
-    ) -> Result<ChangeWatch, EngineError> {
-        let watch = self.inner.activity.watch_names(selects, names_max);
-        // A batch that was begun unwatched may be on its way still: one more write goes behind it.
-        self.write_documents(vec![(DocumentKey("change-watch".into()), None)]).await?;
-        Ok(watch)
+    /// Gathers the names of streams that change and that `selects` chooses, at most `names_max` between two looks. What was
+    /// submitted before may go unseen; it is durable when a later write is answered. For any number of callers.
+    pub fn watch_changes(&self, selects: fn(&StreamPath) -> bool, names_max: usize) -> ChangeWatch {
+        self.inner.activity.watch_names(selects, names_max)
     }
 
     /// The engine's clock, in Unix milliseconds.

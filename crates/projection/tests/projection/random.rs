@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use headwater_projection::Projector;
 use headwater_protocol::Offset;
 use headwater_sessions::Operation;
 use headwater_testing::stage::{fork_at, json_stream};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::world::{World, call, catch_up, chunk, line, path};
+use crate::world::{Store, World, call, catch_up, chunk, line, path};
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -61,9 +62,8 @@ async fn live(acts: Vec<Act>) {
         let name = |session: u8| format!("session/{session}");
         match act {
             Act::Create(session) => {
-                if world.stage.engine.create(json_stream(&name(session))).await.is_ok() {
-                    sessions.insert(session);
-                }
+                let created = world.stage.engine.create(json_stream(&name(session))).await;
+                sessions.extend(created.is_ok().then_some(session));
             }
             Act::Append { session, agent, tokens } if sessions.contains(&session) => {
                 for token in 0..tokens {
@@ -105,8 +105,13 @@ async fn live(acts: Vec<Act>) {
             _ => {}
         }
     }
+    finish(&world, projector, &sessions, trimmed).await;
+}
+
+/// Catches up, and compares.
+async fn finish(world: &World, projector: Option<Projector<Store>>, sessions: &BTreeSet<u8>, trimmed: bool) {
     // What was trimmed while nobody looked is noticed with the next event.
-    for session in &sessions {
+    for session in sessions {
         world.append(&format!("session/{session}"), &[line("last", "the end")]).await;
     }
     let mut projector = match projector {

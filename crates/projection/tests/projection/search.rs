@@ -29,7 +29,7 @@ async fn words_that_span_tokens_are_found() {
 #[tokio::test]
 async fn a_long_message_is_found_at_every_place() {
     let world = World::new().await.with(&["s"]).await;
-    let tokens: Vec<String> = (0..8_000).flat_map(|i| [format!("wo"), format!("rd{i} ")]).collect();
+    let tokens: Vec<String> = (0..8_000).flat_map(|i| ["wo".to_owned(), format!("rd{i} ")]).collect();
     let chunks: Vec<_> = tokens.iter().map(|token| chunk("a", 0, token)).collect();
     world.append("session/s", &chunks).await;
     world.projected().await;
