@@ -97,6 +97,9 @@ fn after_every_kill_each_event_is_in_the_file_once() {
     }
     let server = serving(&dir);
     assert_eq!(wait_for(&file, count), all(count));
+    let of_project = "SELECT count(*) FROM sessions WHERE project_id = 'p' AND id IN (SELECT stream_id FROM texts)";
+    let sessions: i64 = Connection::open(&file).unwrap().query_row(of_project, [], |row| row.get(0)).unwrap();
+    assert_eq!(sessions, 1);
     server.signal("TERM");
     assert!(server.wait().0.success());
 }
