@@ -41,6 +41,11 @@ const RULES: &[Rule] = &[
         never_uses: &["hyper", "http", "axum", "tower", "rusqlite", "rustix", "reqwest"],
     },
     Rule {
+        crate_name: "headwater-projection",
+        may_use: &["headwater-protocol", "headwater-streams", "headwater-sessions"],
+        never_uses: &["hyper", "http", "axum", "tower", "rustix", "reqwest", "clap"],
+    },
+    Rule {
         crate_name: "headwater-server",
         may_use: &["headwater-protocol", "headwater-streams", "headwater-sessions"],
         never_uses: &["rusqlite", "clap"],
@@ -57,6 +62,7 @@ const RULES: &[Rule] = &[
             "headwater-streams",
             "headwater-storage",
             "headwater-sessions",
+            "headwater-projection",
             "headwater-server",
             "headwater-client",
         ],

@@ -50,6 +50,7 @@ pub(crate) fn command() -> Command {
         .subcommand(with_settings(check_config()))
         .subcommand(verify())
         .subcommand(inspect())
+        .subcommand(sessions())
         .subcommand(completions())
         .subcommand(man())
 }
@@ -155,6 +156,21 @@ fn inspect() -> Command {
                 .help(format!("Print at most so many rows, from 1 to {INSPECT_ROWS_MAX}")),
         )
         .arg(json())
+}
+
+fn sessions() -> Command {
+    let reindex = Command::new("reindex").about("Build the SQL copy of sessions anew").long_about(
+        "Build the file of --sessions-sql anew from the session streams of a data directory: after damage, after \
+         restoring a backup, or to begin one without waiting for the server. The file that is there is replaced when all \
+         is done. No server may be using the directory. Takes every option of serve, so that it can be given the same \
+         --config.",
+    );
+    let shown = |arg: &Arg| ["config", "data-dir", "sessions-sql"].contains(&arg.get_id().as_str());
+    let reindex = with_settings(reindex).mut_args(|arg| if shown(&arg) { arg } else { arg.hide(true) });
+    Command::new("sessions")
+        .about("Look after what is derived from sessions")
+        .subcommand_required(true)
+        .subcommand(reindex)
 }
 
 fn completions() -> Command {

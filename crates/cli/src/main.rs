@@ -13,6 +13,7 @@ mod limits;
 mod logging;
 mod output;
 mod serve;
+mod sessions;
 mod settings;
 mod signals;
 mod table;
@@ -46,6 +47,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         Some(("check-config", flags)) => check_config(flags),
         Some(("verify", flags)) => verify::verify(flags),
         Some(("inspect", flags)) => inspect::inspect(flags),
+        Some(("sessions", flags)) => sessions::sessions(flags),
         Some(("completions", flags)) => generate::completions(flags),
         Some(("man", flags)) => generate::man(flags),
         _ => unreachable!("clap asks for one of the commands it was told of"),

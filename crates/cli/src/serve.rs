@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use headwater_projection::Projection;
 use headwater_server::subscriptions::Subscriptions;
 use headwater_server::{BindError, Metrics, Server};
 use headwater_sessions::Sessions;
@@ -95,6 +96,8 @@ async fn run<S: Store>(store: S, config: &Config, found: Found) -> Result<(), Fa
     if let Some(sessions) = &sessions {
         server = server.with_sessions(sessions.clone());
     }
+    let projection =
+        config.projection().map(|options| Projection::start(engine.clone(), Arc::new(SystemClock), options));
     let has_sessions = sessions.is_some();
     banner(server.local_addr(), config, has_sessions, found).announce(logging::form(config));
     let ended = server
@@ -111,6 +114,9 @@ async fn run<S: Store>(store: S, config: &Config, found: Found) -> Result<(), Fa
     }
     if let Some(sessions) = sessions {
         sessions.shutdown().await;
+    }
+    if let Some(projection) = projection {
+        projection.shutdown().await;
     }
     close(&engine).await?;
     tracing::info!("stopped");

@@ -25,6 +25,11 @@ impl SessionId {
         Ok(Self(text.into()))
     }
 
+    /// The session whose change messages a stream holds; `None` for any other stream, companions included.
+    pub fn of_stream(path: &StreamPath) -> Option<Self> {
+        Self::new(path.as_str().strip_prefix("session/")?).ok()
+    }
+
     /// The id's text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -45,6 +50,11 @@ impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The stream that is the registry of sessions.
+pub fn registry_stream() -> StreamPath {
+    StreamPath::new("sessions").expect("a proper path")
 }
 
 /// Names an agent: a path segment of at most [`ID_BYTES_MAX`] bytes.
@@ -134,6 +144,15 @@ mod tests {
         for id in ["", ".", "..", ".a", "a/b", "a:b", "ä", "a b", &"x".repeat(129)] {
             assert!(SessionId::new(id).is_err(), "{id}");
         }
+    }
+
+    #[test]
+    fn a_stream_tells_its_session_unless_it_is_a_companion() {
+        let id = SessionId::new("a").unwrap();
+        assert_eq!(SessionId::of_stream(&id.stream()), Some(id.clone()));
+        assert_eq!(SessionId::of_stream(&id.presence_stream()), None);
+        assert_eq!(SessionId::of_stream(&registry_stream()), None);
+        assert_eq!(SessionId::of_stream(&AgentId::new("a").unwrap().stream()), None);
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod presence;
 mod reading;
 mod registry;
 mod request;
+mod search;
 mod seen;
 mod service;
 mod snapshot;
@@ -42,7 +43,7 @@ pub use error::{ErrorCode, ProducerRefusal, SessionError};
 pub use event::Event;
 pub use fold::{Ignored, State};
 pub use frozen::InvalidFrozen;
-pub use id::{AgentId, IdSource, SessionId, TimeOrderedIds};
+pub use id::{AgentId, IdSource, SessionId, TimeOrderedIds, registry_stream};
 pub use json::Json;
 pub use messages::{MessageRow, Messages, message_id};
 pub use position::Position;
@@ -50,13 +51,16 @@ pub use presence::{Cursor, Presence, PresentUser};
 pub use reading::{
     AgentEvent, AgentFollower, EventsPage, ExportFormat, Exporter, FoldedText, FoldedView, HistoryPage, HistoryQuery,
     Item, RawEvent, SessionEvent, SessionFollower, UnknownFormat, events, history, presence_at_tail,
-    presence_companion,
+    presence_companion, without_escapes,
 };
 pub use registry::{
     ForkOrigin, Listing, NewFork, NewSession, Order, PageRequest, Registry, SessionFilter, SessionPatch, SessionRow,
     SessionStatus, Sort, SortField, Transition,
 };
 pub use request::{Input, Request};
+pub use search::{
+    Found, SearchAnswer, SearchError, SearchHit, SearchPage, SearchQuery, SearchStatus, SessionSearch, SnippetPart,
+};
 pub use service::{Folded, Joined, Published, PublishedEvent, SessionView, Sessions, SessionsConfig, SnapshotPage};
 pub use snapshot::{presence_snapshot, snapshot};
 pub use steps::{Step, StepKind};

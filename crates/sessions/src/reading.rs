@@ -17,7 +17,7 @@ mod stored;
 
 pub use companion::{presence_at_tail, presence_companion};
 pub use event::{AgentEvent, Item, SessionEvent};
-pub use export::{ExportFormat, Exporter, UnknownFormat};
+pub use export::{ExportFormat, Exporter, UnknownFormat, without_escapes};
 pub use folded::{FoldedText, FoldedView};
 pub use follower::{AgentFollower, SessionFollower};
 pub use history::{EventsPage, HistoryPage, HistoryQuery, RawEvent, events, history};

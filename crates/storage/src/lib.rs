@@ -2,8 +2,8 @@
 //!
 //! One commit is one durable write to the **journal**. The **memtable** holds what changed since the last checkpoint,
 //! a **checkpoint** writes it to the **catalog** (SQLite), and sealed journal segments are rewritten into **archive**
-//! files clustered by stream. This is the only crate that touches a disk; it knows no HTTP, no JSON and no producers'
-//! rules.
+//! files clustered by stream. No stream reaches a disk but through this crate; it knows no HTTP, no JSON and no
+//! producers' rules.
 
 pub mod disk;
 pub mod limits;

@@ -64,7 +64,7 @@ impl Batch {
 
     /// Adds an accepted append and brings `head` to where it stands after it.
     pub(crate) fn append(&mut self, head: &mut Head, live: &Arc<Live>, mut delta: AppendDelta) {
-        if !delta.payload.is_empty() {
+        if !delta.payload.is_empty() || delta.trim_to.is_some() {
             let tail = head.tail.advance(delta.payload.len() as u64);
             self.note(StreamActivity {
                 path: head.path.clone(),

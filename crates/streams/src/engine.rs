@@ -9,7 +9,7 @@ use crossbeam_channel::{Sender, TrySendError, bounded};
 use headwater_protocol::{Offset, ReadFrom, StreamPath};
 use tokio::sync::{oneshot, watch};
 
-use crate::activity::{ActivityLog, StreamActivity};
+use crate::activity::{ActivityLog, ChangeWatch, StreamActivity};
 use crate::change::DocumentKey;
 use crate::clock::Clock;
 use crate::committer::Committer;
@@ -150,7 +150,10 @@ impl<S: Store> Engine<S> {
         let seen = live.readable(self.now_ms())?;
         Ok(Metadata {
             path: live.path.clone(),
+            id: live.id,
+            created_at_ms: live.created_at_ms,
             content_type: live.content_type.clone(),
+            earliest: seen.earliest,
             tail: seen.tail,
             closed: seen.closed,
             lifetime: live.lifetime,
@@ -230,6 +233,12 @@ impl<S: Store> Engine<S> {
     /// Waits until some stream has changed since the last call and answers all that have. For one caller at a time.
     pub async fn activity(&self) -> Vec<StreamActivity> {
         self.inner.activity.take().await
+    }
+
+    /// Gathers the names of streams that change and that `selects` chooses, at most `names_max` between two looks. What was
+    /// submitted before may go unseen; it is durable when a later write is answered. For any number of callers.
+    pub fn watch_changes(&self, selects: fn(&StreamPath) -> bool, names_max: usize) -> ChangeWatch {
+        self.inner.activity.watch_names(selects, names_max)
     }
 
     /// The engine's clock, in Unix milliseconds.

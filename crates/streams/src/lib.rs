@@ -34,7 +34,7 @@ pub mod limits;
 pub mod memory;
 pub mod subscriptions;
 
-pub use activity::StreamActivity;
+pub use activity::{ChangeWatch, Changes, StreamActivity};
 pub use change::{AppendDelta, Change, DocumentKey, Transaction};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::Engine;

@@ -28,6 +28,8 @@ pub(crate) struct Live {
     pub(crate) lifetime: Lifetime,
     pub(crate) inherited: Arc<[InheritedSpan]>,
     pub(crate) own_from: Offset,
+    /// Unix milliseconds.
+    pub(crate) created_at_ms: u64,
     /// Live readers: while there are any the stream is neither evicted nor expired by idleness.
     pub(crate) readers: AtomicUsize,
     /// Set by every use, cleared by the eviction sweep.
@@ -106,6 +108,7 @@ impl Live {
             lifetime: head.lifetime,
             inherited: head.inherited.clone(),
             own_from: head.own_from(),
+            created_at_ms: head.created_at_ms,
             readers: AtomicUsize::new(0),
             used: AtomicBool::new(true),
             accessed_at_ms: AtomicU64::new(head.accessed_at_ms),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use headwater_protocol::{ContentType, Epoch, Lifetime, Offset, ProducerSeq, ProducerStamp, StreamPath, StreamSeq};
 use thiserror::Error;
 
-use crate::head::Durability;
+use crate::head::{Durability, StreamId};
 use crate::store::StoreError;
 
 /// Create a stream, or make sure that it exists as described (protocol section 5.1).
@@ -89,8 +89,14 @@ pub enum Appended {
 pub struct Metadata {
     /// Its name.
     pub path: StreamPath,
+    /// Its incarnation.
+    pub id: StreamId,
+    /// Unix milliseconds.
+    pub created_at_ms: u64,
     /// Its type.
     pub content_type: ContentType,
+    /// The first position that can still be read.
+    pub earliest: Offset,
     /// Durable tail.
     pub tail: Offset,
     /// Whether it takes no more appends.

@@ -357,7 +357,10 @@ fn is_same_origin(wanted: &ForkPoint, origin: &ForkOrigin) -> bool {
 pub(crate) fn metadata(head: &Head) -> Metadata {
     Metadata {
         path: head.path.clone(),
+        id: head.id,
+        created_at_ms: head.created_at_ms,
         content_type: head.content_type.clone(),
+        earliest: head.earliest,
         tail: head.tail,
         closed: head.is_closed(),
         lifetime: head.lifetime,

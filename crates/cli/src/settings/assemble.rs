@@ -4,6 +4,7 @@
 
 use std::num::NonZeroUsize;
 
+use headwater_projection::{ProjectionLimits, ProjectionOptions};
 use headwater_server::subscriptions::{LocalWebhooks, SubscriptionOptions};
 use headwater_server::{ServerConfig, ServerLimits};
 use headwater_sessions::SessionsConfig;
@@ -87,6 +88,13 @@ impl Config {
             ..StoreLimits::default()
         };
         StoreOptions { limits, ..StoreOptions::default() }
+    }
+
+    /// What the SQL projection takes, when there is to be one.
+    pub(crate) fn projection(&self) -> Option<ProjectionOptions> {
+        let file = self.optional_file("sessions-sql")?.to_owned();
+        let retention_ms = self.sessions()?.retention_ms;
+        Some(ProjectionOptions { file, retention_ms, limits: ProjectionLimits::default() })
     }
 
     /// What acknowledged means.

@@ -85,6 +85,10 @@ impl Config {
             let warning = "data-dir has no effect with store memory: nothing is written to disk";
             self.warnings.push(Problem(warning.to_owned()));
         }
+        if self.text("sessions") != "on" && self.optional_file("sessions-sql").is_some() {
+            let warning = "sessions-sql has no effect with sessions off: no sessions are copied";
+            self.warnings.push(Problem(warning.to_owned()));
+        }
     }
 
     fn entry(&self, key: &str) -> &Entry {
@@ -105,6 +109,14 @@ impl Config {
         match &self.entry(key).value {
             Value::Directory(path) => path,
             other => panic!("{key} is {other:?}, not a directory"),
+        }
+    }
+
+    pub(crate) fn optional_file(&self, key: &str) -> Option<&Path> {
+        match &self.entry(key).value {
+            Value::File(path) => Some(path),
+            Value::Unset => None,
+            other => panic!("{key} is {other:?}, not a file"),
         }
     }
 

@@ -32,7 +32,7 @@ fn assignment(setting: &Setting, value: &Value) -> String {
 fn toml_value(value: &Value) -> Option<toml::Value> {
     let text = match value {
         Value::Address(address) => address.to_string(),
-        Value::Directory(path) => path.display().to_string(),
+        Value::Directory(path) | Value::File(path) => path.display().to_string(),
         Value::Text(text) => text.clone(),
         Value::Duration(duration) => duration_text(*duration),
         Value::Size(bytes) => size_text(*bytes),

@@ -1,7 +1,10 @@
 //! Every option of `serve`, one row each.
 
+mod sessions;
+
 use super::setting::{Group, Setting};
 use super::value::Kind;
+use sessions::{SESSIONS, SESSIONS_MEMORY_MAX, SESSIONS_RETENTION, SESSIONS_SQL};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -163,34 +166,10 @@ pub(crate) const SETTINGS: &[Setting] = &[
         example: "refuse",
     },
     // Sessions
-    Setting {
-        key: "sessions",
-        group: Group::Sessions,
-        placeholder: "WHETHER",
-        kind: Kind::Choice(&["on", "off"]),
-        default: "on",
-        help: "Whether agent sessions are served under /api. While they are, the streams sessions, session/... and \
-               agent/... are written through /api only.",
-        example: "off",
-    },
-    Setting {
-        key: "sessions-retention",
-        group: Group::Sessions,
-        placeholder: "DURATION",
-        kind: Kind::Duration { min_ms: MINUTE, max_ms: 36_500 * DAY },
-        default: "30d",
-        help: "How long a session's events are kept, unless the session says otherwise.",
-        example: "90d",
-    },
-    Setting {
-        key: "sessions-memory-max",
-        group: Group::Sessions,
-        placeholder: "SIZE",
-        kind: Kind::Size { min: MIB, max: 1024 * GIB },
-        default: "512MiB",
-        help: "Memory for the folded states of sessions.",
-        example: "512MiB",
-    },
+    SESSIONS,
+    SESSIONS_RETENTION,
+    SESSIONS_MEMORY_MAX,
+    SESSIONS_SQL,
     // Limits
     Setting {
         key: "body-max",

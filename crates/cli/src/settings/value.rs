@@ -16,6 +16,8 @@ use tracing_subscriber::EnvFilter;
 pub(crate) enum Kind {
     Address,
     Directory,
+    /// A path, or empty for none.
+    File,
     UrlPath,
     Url,
     Origins,
@@ -47,6 +49,7 @@ pub(crate) enum Kind {
 pub(crate) enum Value {
     Address(SocketAddr),
     Directory(PathBuf),
+    File(PathBuf),
     Text(String),
     Origins(Vec<String>),
     Duration(Duration),
@@ -66,6 +69,8 @@ impl Kind {
         match self {
             Self::Address => text.parse().ok().map(Value::Address),
             Self::Directory => (!text.is_empty()).then(|| Value::Directory(PathBuf::from(text))),
+            Self::File if text.is_empty() => Some(Value::Unset),
+            Self::File => Some(Value::File(PathBuf::from(text))),
             Self::UrlPath => text.parse().ok().map(|root: StreamRoot| Value::Text(root.to_string())),
             Self::Url if text.is_empty() => Some(Value::Unset),
             Self::Url => text.parse().ok().map(|url: PublicUrl| Value::Text(url.to_string())),
@@ -95,6 +100,7 @@ impl Kind {
         match self {
             Self::Address => "an IP address and a port, where port 0 takes any free one".into(),
             Self::Directory => "a path".into(),
+            Self::File => "a path, or nothing for none".into(),
             Self::UrlPath => {
                 "/ or a path such as /v1/stream, of letters, digits and -._~, without a slash at the end".into()
             }

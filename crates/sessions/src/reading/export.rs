@@ -38,6 +38,8 @@ use asciicast::Asciicast;
 use document::Document;
 use markdown::Markdown;
 
+pub use plain_text::without_escapes;
+
 /// What a session can be taken away as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExportFormat {

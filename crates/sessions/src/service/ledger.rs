@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use headwater_protocol::{Offset, ReadFrom, StreamPath};
+use headwater_protocol::{Offset, ReadFrom};
 use headwater_streams::{Engine, EngineError, ReadError, Step, StepError, Store, TransactionError};
 use parking_lot::RwLock;
 use tokio::sync::{Mutex, MutexGuard};
@@ -13,7 +13,7 @@ use super::steps;
 use super::{Sessions, scan};
 use crate::change::{Change, encode_stored};
 use crate::error::SessionError;
-use crate::id::SessionId;
+use crate::id::{SessionId, registry_stream};
 use crate::limits::FREEZE_REGISTRY_BYTES;
 use crate::registry::{Registry, SessionRow};
 
@@ -38,14 +38,10 @@ pub(super) struct Turn<'a, S: Store> {
     _writing: MutexGuard<'a, Writing>,
 }
 
-pub(super) fn path() -> StreamPath {
-    StreamPath::new("sessions").expect("a proper path")
-}
-
 impl Ledger {
     pub(super) async fn open<S: Store>(engine: &Engine<S>) -> Result<Self, SessionError> {
         engine
-            .create(steps::json_stream(path()))
+            .create(steps::json_stream(registry_stream()))
             .await
             .map_err(|cause| SessionError::Failed { why: format!("the registry's stream: {cause}") })?;
         let (kept, frozen) = documents::load(engine, documents::REGISTRY).await?;
@@ -71,7 +67,7 @@ impl Ledger {
             changes.push((scan::change(text), next));
             ControlFlow::Continue(())
         };
-        let scanned = scan::scan(engine, &path(), from, u64::MAX, each).await;
+        let scanned = scan::scan(engine, &registry_stream(), from, u64::MAX, each).await;
         scanned.map_err(|cause| match cause {
             ReadError::Engine(cause) => cause.into(),
             cause => SessionError::Failed { why: format!("the registry's stream: {cause}") },
@@ -151,7 +147,7 @@ impl<S: Store> Turn<'_, S> {
         let at = self.ledger.read(Registry::position).offset;
         let (payload, _) = encode_stored([change]);
         let next = at.advance(payload.len() as u64);
-        let append = Step::Append { append: steps::append(path(), payload), expected_tail: Some(at) };
+        let append = Step::Append { append: steps::append(registry_stream(), payload), expected_tail: Some(at) };
         let all = before.into_iter().chain([append]).chain(after).collect();
         let mut behind = Behind(Some(&self.ledger.is_behind));
         match self.engine.transact(all).await {

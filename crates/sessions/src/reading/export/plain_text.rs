@@ -6,7 +6,7 @@ const ESCAPE: char = '\u{1b}';
 const BELL: char = '\u{7}';
 
 /// `text` without escape sequences (ECMA-48) and without control characters but tab and line feed.
-pub(super) fn without_escapes(text: &str) -> Cow<'_, str> {
+pub fn without_escapes(text: &str) -> Cow<'_, str> {
     let is_kept = |c: char| !c.is_control() || matches!(c, '\t' | '\n');
     if text.chars().all(is_kept) {
         return Cow::Borrowed(text);
