@@ -114,31 +114,3 @@ async fn a_retry_that_overtakes_the_answer_is_a_duplicate() {
     assert_eq!(log.len(), 2);
     assert_eq!(house.state(&id).await, fold(&log));
 }
-
-/// Twenty thousand events a second over a thousand sessions need this to be cheap; prints what it took.
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn events_of_many_sessions_per_second() {
-    let house = house().await;
-    let mut ids = Vec::new();
-    for _ in 0..1_000 {
-        ids.push(house.session().await);
-    }
-    let started = std::time::Instant::now();
-    let writers: Vec<_> = ids
-        .into_iter()
-        .map(|id| {
-            let sessions = house.sessions.clone();
-            tokio::spawn(async move {
-                for number in 0..50 {
-                    let request = request(&id, &chunk(&number.to_string(), "token "));
-                    sessions.publish(&id, request, None).await.unwrap();
-                }
-            })
-        })
-        .collect();
-    for writer in writers {
-        writer.await.unwrap();
-    }
-    println!("{:.0} events/s", 50_000.0 / started.elapsed().as_secs_f64());
-}
