@@ -6,7 +6,7 @@
 use clap::{Arg, ArgAction, Command, value_parser};
 use clap_complete::Shell;
 
-use crate::limits::{INSPECT_ROWS, INSPECT_ROWS_MAX};
+use crate::limits::{DEMO_SPEED_MAX, INSPECT_ROWS, INSPECT_ROWS_MAX};
 use crate::settings::{SETTINGS, Setting};
 
 const EXAMPLES: &str = "\
@@ -47,6 +47,7 @@ pub(crate) fn command() -> Command {
         .disable_help_subcommand(true)
         .after_long_help(EXIT_CODES)
         .subcommand(with_settings(serve()))
+        .subcommand(demo())
         .subcommand(with_settings(check_config()))
         .subcommand(verify())
         .subcommand(inspect())
@@ -64,6 +65,48 @@ fn serve() -> Command {
              over the file, the file over the default.",
         )
         .after_long_help(format!("{EXAMPLES}\n\n{EXIT_CODES}"))
+}
+
+fn demo() -> Command {
+    Command::new("demo")
+        .about("Play a coding session of three agents to look at")
+        .long_about(
+            "Start a server with a throw-away directory and play a session into it: three agents repair a bug while two \
+             people watch, ask and approve, with tool calls, terminal output and presence, over several minutes. Prints \
+             the URLs to follow it. The server stays when the session has ended; Ctrl-C ends it and deletes everything.",
+        )
+        .arg(
+            Arg::new("listen")
+                .long("listen")
+                .value_name("ADDR:PORT")
+                .default_value("127.0.0.1:4437")
+                .help("Where the server listens; port 0 takes any free one"),
+        )
+        .arg(
+            Arg::new("url")
+                .long("url")
+                .value_name("URL")
+                .conflicts_with("listen")
+                .help("Play into the server there, such as http://127.0.0.1:4437, and end with the session"),
+        )
+        .arg(
+            Arg::new("speed")
+                .long("speed")
+                .value_name("FACTOR")
+                .default_value("1")
+                .value_parser(speed)
+                .help(format!("How many times as fast it is played, at most {DEMO_SPEED_MAX}")),
+        )
+        .after_long_help(
+            "Examples:\n  headwater demo\n      A server on port 4437 and a session of some minutes.\n  \
+             headwater demo --speed 4 --listen 127.0.0.1:0\n      Faster, on any free port.\n  \
+             headwater demo --url http://127.0.0.1:4437\n      The same session in your own server.",
+        )
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| (0.01..=DEMO_SPEED_MAX).contains(speed));
+    speed.ok_or_else(|| format!("it must be a number from 0.01 to {DEMO_SPEED_MAX}"))
 }
 
 fn check_config() -> Command {

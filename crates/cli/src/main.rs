@@ -6,6 +6,7 @@
 
 mod banner;
 mod command;
+mod demo;
 mod failure;
 mod generate;
 mod inspect;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
 fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     match matches.subcommand() {
         Some(("serve", flags)) => Ok(serve::serve(&configuration(flags)?)),
+        Some(("demo", flags)) => demo::demo(flags),
         Some(("check-config", flags)) => check_config(flags),
         Some(("verify", flags)) => verify::verify(flags),
         Some(("inspect", flags)) => inspect::inspect(flags),

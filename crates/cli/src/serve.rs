@@ -1,6 +1,7 @@
 //! `headwater serve`: open the store, start the engine, bind, run, and take it all down in the opposite order.
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use headwater_storage::{EmbeddedStore, OpenError};
 use headwater_streams::memory::MemoryStore;
 use headwater_streams::{Durability, Engine, Store, StoreError, SystemClock};
 
+use tokio::sync::oneshot;
+
 use crate::banner::{Banner, Recovered};
 use crate::failure::Failure;
 use crate::logging;
@@ -25,13 +28,19 @@ const SUPPORT_THREADS: usize = 2;
 
 /// Serves until a signal comes.
 pub(crate) fn serve(config: &Config) -> ExitCode {
-    match start(config) {
+    let (ready, _) = oneshot::channel();
+    serve_and_tell(config, ready)
+}
+
+/// The same; `ready` hears where it listens once requests are answered.
+pub(crate) fn serve_and_tell(config: &Config, ready: Ready) -> ExitCode {
+    match start(config, ready) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(logging::form(config)),
     }
 }
 
-fn start(config: &Config) -> Result<(), Failure> {
+fn start(config: &Config, ready: Ready) -> Result<(), Failure> {
     logging::start(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SUPPORT_THREADS)
@@ -40,19 +49,22 @@ fn start(config: &Config) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::Other(format!("cannot start threads: {error}; check the limit of processes")))?;
     let ended = match config.durability() {
-        Durability::Ephemeral => runtime.block_on(run(MemoryStore::new(), config, Found::default())),
+        Durability::Ephemeral => runtime.block_on(run(MemoryStore::new(), config, Found::default(), ready)),
         Durability::Durable => {
             let (store, mut found) = open(config)?;
             // Asking for no room changes nothing; a store that takes no changes says why.
             if let Err(StoreError::Poisoned { cause }) = runtime.block_on(store.reserve(0, 0)) {
                 found.read_only = Some(cause);
             }
-            runtime.block_on(run(store, config, found))
+            runtime.block_on(run(store, config, found, ready))
         }
     };
     runtime.shutdown_background();
     ended
 }
+
+/// Whoever waits for the server.
+type Ready = oneshot::Sender<SocketAddr>;
 
 /// What opening the store brought to light.
 #[derive(Debug, Default)]
@@ -76,7 +88,7 @@ fn open(config: &Config) -> Result<(EmbeddedStore, Found), Failure> {
     Ok((store, found))
 }
 
-async fn run<S: Store>(store: S, config: &Config, found: Found) -> Result<(), Failure> {
+async fn run<S: Store>(store: S, config: &Config, found: Found, ready: Ready) -> Result<(), Failure> {
     let mut signals =
         Signals::listen().map_err(|error| Failure::Other(format!("cannot listen to signals: {error}")))?;
     let metrics = Metrics::new();
@@ -92,14 +104,20 @@ async fn run<S: Store>(store: S, config: &Config, found: Found) -> Result<(), Fa
     let subscriptions = Subscriptions::start(engine.clone(), &config.server(), server.local_addr(), options).await;
     let mut server = server.mount(subscriptions.router());
     let sessions = open_sessions(&engine, config, &found).await?;
-    let upkeep = sessions.as_ref().map(|sessions| tokio::spawn(sessions.run()));
+    // There is nothing to keep up where nothing can be written.
+    let upkeep = sessions.as_ref().filter(|_| found.read_only.is_none()).map(|sessions| tokio::spawn(sessions.run()));
     if let Some(sessions) = &sessions {
         server = server.with_sessions(sessions.clone());
     }
     let projection =
         config.projection().map(|options| Projection::start(engine.clone(), Arc::new(SystemClock), options));
+    if let Some(projection) = &projection {
+        server = server.with_search(Arc::new(projection.index()));
+    }
     let has_sessions = sessions.is_some();
     banner(server.local_addr(), config, has_sessions, found).announce(logging::form(config));
+    // Nobody may want to know.
+    ready.send(server.local_addr()).ok();
     let ended = server
         .run(async move {
             let received = signals.next().await;
@@ -134,7 +152,7 @@ async fn open_sessions<S: Store>(
     match Sessions::open(engine.clone(), options).await {
         Ok(sessions) => Ok(Some(sessions)),
         Err(error) if found.read_only.is_some() => {
-            tracing::warn!(%error, "sessions are not served while the store takes no changes");
+            tracing::warn!(%error, "the store takes no changes and its sessions cannot be read: they are not served");
             Ok(None)
         }
         Err(error) => {
@@ -152,7 +170,7 @@ async fn close<S: Store>(engine: &Engine<S>) -> Result<(), Failure> {
         .map_err(|error| Failure::Other(format!("the store did not close in order: {error}; {told}")))
 }
 
-fn banner(address: std::net::SocketAddr, config: &Config, has_sessions: bool, found: Found) -> Banner {
+fn banner(address: SocketAddr, config: &Config, has_sessions: bool, found: Found) -> Banner {
     let root = config.text("root").trim_end_matches('/');
     Banner {
         url: format!("http://{address}{root}"),

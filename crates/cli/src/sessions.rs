@@ -10,12 +10,10 @@ use headwater_streams::{Durability, Engine, SystemClock, Unobserved};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::failure::Failure;
+use crate::limits::REDRAWS_PER_SECOND;
 use crate::serve::refusal;
 use crate::settings::Config;
 use crate::{configuration, output};
-
-/// Redraws of the progress bar per second.
-const REDRAWS_PER_SECOND: u8 = 10;
 
 /// Does what its subcommand says.
 pub(crate) fn sessions(flags: &ArgMatches) -> Result<ExitCode, Failure> {

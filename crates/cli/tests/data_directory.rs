@@ -85,6 +85,8 @@ fn a_directory_whose_journal_lost_an_operation_is_served_read_only() {
     for path in ["chat/1", "chat/2", "chat/3"] {
         assert!(server.ask("PUT", &format!("/v1/stream/{path}"), "hello").starts_with("HTTP/1.1 201"));
     }
+    let answer = server.ask("POST", "/api/sessions", r#"{"projectId":"kept"}"#);
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     // Killed, so that no checkpoint knows the operations.
     drop(server);
     damage(dir.path(), "chat/2");
@@ -93,6 +95,10 @@ fn a_directory_whose_journal_lost_an_operation_is_served_read_only() {
     assert!(server.ask("GET", "/v1/stream/chat/1", "").ends_with("hello"));
     let answer = server.ask("PUT", "/v1/stream/new", "hello");
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("store_unavailable"), "{answer}");
+    let answer = server.ask("GET", "/api/sessions", "");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("kept"), "{answer}");
+    let answer = server.ask("POST", "/api/sessions", r#"{"projectId":"new"}"#);
+    assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
     server.signal("TERM");
     let (_, said) = server.wait();
     assert!(said.contains("READ-ONLY: the journal is damaged"), "{said}");

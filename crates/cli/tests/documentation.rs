@@ -35,7 +35,9 @@ fn announced(script: &str) -> Vec<&str> {
 
 #[test]
 fn the_examples_of_sessions_answer_as_they_say() {
-    let server = Serving::start(headwater().args(["serve", "--store", "memory"]));
+    let dir = tempfile::tempdir().unwrap();
+    let index = dir.path().join("sessions.sqlite");
+    let server = Serving::start(headwater().args(["serve", "--store", "memory", "--sessions-sql"]).arg(index));
     let script = script("sessions.md").replace("127.0.0.1:4437", &server.address);
     let output = Command::new("bash").args(["-euo", "pipefail", "-c", &format!("{CURL}{script}")]).output().unwrap();
     let said = stdout(&output);

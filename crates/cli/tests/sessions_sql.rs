@@ -4,7 +4,6 @@
 
 mod support;
 
-use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -26,15 +25,7 @@ fn serving(dir: &TempDir) -> Serving {
 }
 
 fn ask(server: &Serving, method: &str, path: &str, body: &str) -> String {
-    let request = format!(
-        "{method} /api/{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        server.address,
-        body.len()
-    );
-    let mut answer = Vec::new();
-    server.send(&request).read_to_end(&mut answer).unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
+    server.ask(method, &format!("/api/{path}"), body)
 }
 
 /// A new session's id.
@@ -102,6 +93,40 @@ fn after_every_kill_each_event_is_in_the_file_once() {
     assert_eq!(sessions, 1);
     server.signal("TERM");
     assert!(server.wait().0.success());
+}
+
+/// What a search finds once the index has caught up.
+fn found(server: &Serving, query: &str) -> serde_json::Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = ask(server, "GET", &format!("search?{query}"), "");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let body: serde_json::Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        if body["data"]["hits"].as_array().is_some_and(|hits| !hits.is_empty()) || Instant::now() > deadline {
+            return body["data"].clone();
+        }
+    }
+}
+
+#[test]
+fn what_was_printed_is_found_over_http() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = serving(&dir);
+    let id = session(&server);
+    (0..30).for_each(|number| append(&server, &id, number));
+    let last = found(&server, "q=word29");
+    assert_eq!((&last["hits"][0]["sessionId"], &last["hits"][0]["key"]), (&id.into(), &"l29".into()), "{last}");
+    assert_eq!(last["hits"][0]["parts"][0], serde_json::json!({"text": "word29", "match": true}));
+    let page = found(&server, "q=here&projectId=p&channels=terminal&limit=20");
+    assert_eq!(page["hits"].as_array().map(Vec::len), Some(20));
+    let rest = found(&server, &format!("q=here&limit=20&cursor={}", page["nextCursor"].as_str().unwrap()));
+    assert_eq!((rest["hits"].as_array().map(Vec::len), &rest["nextCursor"]), (Some(10), &serde_json::Value::Null));
+    for (query, field) in [("", "q"), ("q=a&limit=0", "limit"), ("q=a&channels=chunks", "channels")] {
+        let answer = ask(&server, "GET", &format!("search?{query}"), "");
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains(field), "{query}: {answer}");
+    }
+    let figures = server.ask("GET", "/metrics", "");
+    assert!(figures.contains("headwater_search_caught_up 1") && figures.contains("headwater_search_failing 0"));
 }
 
 #[test]

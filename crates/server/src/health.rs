@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use headwater_sessions::SessionSearch;
 use headwater_streams::{Engine, Store};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
@@ -17,12 +18,21 @@ const READINESS: &str = "/readyz";
 const METRICS: &str = "/metrics";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-pub(crate) fn router<S: Store>(engine: Engine<S>, metrics: Arc<Metrics>) -> Router {
-    let readiness = engine.clone();
+/// What the answers are about.
+#[derive(Debug)]
+pub(crate) struct Observed<S: Store> {
+    pub(crate) engine: Engine<S>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) search: Option<Arc<dyn SessionSearch>>,
+}
+
+pub(crate) fn router<S: Store>(observed: Observed<S>) -> Router {
+    let readiness = observed.engine.clone();
+    let observed = Arc::new(observed);
     Router::new()
         .route(HEALTH, get(|| async { text("ok\n") }))
         .route(READINESS, get(move || async move { is_ready(&readiness) }))
-        .route(METRICS, get(move || async move { figures(&engine, &metrics) }))
+        .route(METRICS, get(move || async move { figures(&observed) }))
 }
 
 /// Whether `path` is one of these, which come first even when streams live at the root.
@@ -43,8 +53,10 @@ fn is_ready<S: Store>(engine: &Engine<S>) -> Response {
     }
 }
 
-fn figures<S: Store>(engine: &Engine<S>, metrics: &Metrics) -> Response {
-    let figures = metrics.render(engine.live_readers(), engine.store_stats());
+fn figures<S: Store>(observed: &Observed<S>) -> Response {
+    let engine = &observed.engine;
+    let search = observed.search.as_ref().map(|search| search.status());
+    let figures = observed.metrics.render(engine.live_readers(), engine.store_stats(), search.as_ref());
     ([(CONTENT_TYPE, OPENMETRICS), (CACHE_CONTROL, "no-store")], figures).into_response()
 }
 

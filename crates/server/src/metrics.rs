@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use headwater_sessions::SearchStatus;
 use headwater_streams::{Observer, StoreStats};
 use http::{Method, StatusCode};
 use parking_lot::Mutex;
@@ -72,8 +73,8 @@ impl Metrics {
     }
 
     /// All figures as OpenMetrics text.
-    pub(crate) fn render(&self, live_readers: usize, store: StoreStats) -> String {
-        render::render(self, live_readers, store)
+    pub(crate) fn render(&self, live_readers: usize, store: StoreStats, search: Option<&SearchStatus>) -> String {
+        render::render(self, live_readers, store, search)
     }
 
     pub(crate) fn worker(&self) -> Arc<WorkerMetrics> {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::response::IntoResponse;
 use headwater_protocol::{InvalidPath, RESERVED_SEGMENT, ReadFrom, StreamPath, path_from_url};
-use headwater_streams::{Engine, Store};
+use headwater_streams::Store;
 use http::request::Parts;
 use http::{Method, Request};
 use tower::ServiceExt as _;
 
 use crate::body::RequestBody;
 use crate::edge::{Edge, host};
-use crate::metrics::Metrics;
+use crate::health::Observed;
 use crate::operation::Operation;
 use crate::problem::{Code, Problem, STREAM_METHODS};
 use crate::request::{self, Live};
@@ -23,13 +23,10 @@ use crate::{body, health};
 type Outcome<S> = Result<Answer<S>, Problem>;
 
 /// The routes that are not streams.
-pub(crate) fn control<S: Store>(engine: Engine<S>, metrics: Arc<Metrics>, mounted: axum::Router) -> axum::Router {
-    health::router(engine, metrics)
-        .merge(mounted)
-        .fallback(|| async { problem(nothing_here()) })
-        .method_not_allowed_fallback(|| async {
-            problem(Problem::new(Code::MethodNotAllowed, "this URL does not take that method"))
-        })
+pub(crate) fn control<S: Store>(observed: Observed<S>, mounted: axum::Router) -> axum::Router {
+    health::router(observed).merge(mounted).fallback(|| async { problem(nothing_here()) }).method_not_allowed_fallback(
+        || async { problem(Problem::new(Code::MethodNotAllowed, "this URL does not take that method")) },
+    )
 }
 
 fn nothing_here() -> Problem {

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::{io, thread};
 
-use headwater_sessions::Sessions;
+use headwater_sessions::{SessionSearch, Sessions};
 use headwater_streams::{Engine, Store};
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::acceptor::Acceptor;
 use crate::config::ServerConfig;
 use crate::edge::Edge;
+use crate::health::Observed;
 use crate::metrics::Metrics;
 use crate::router;
 use crate::sessions::{Api, Mounted};
@@ -32,6 +33,7 @@ pub struct Server<S: Store> {
     metrics: Arc<Metrics>,
     mounted: axum::Router,
     sessions: Option<Sessions<S>>,
+    search: Option<Arc<dyn SessionSearch>>,
     listener: TcpListener,
     local_addr: SocketAddr,
 }
@@ -60,6 +62,7 @@ impl<S: Store> Server<S> {
             metrics: Metrics::new(),
             mounted: axum::Router::new(),
             sessions: None,
+            search: None,
             listener,
             local_addr,
         })
@@ -87,6 +90,13 @@ impl<S: Store> Server<S> {
         self
     }
 
+    /// Answers searches of sessions from this index.
+    #[must_use]
+    pub fn with_search(mut self, search: Arc<dyn SessionSearch>) -> Self {
+        self.search = Some(search);
+        self
+    }
+
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
@@ -96,10 +106,12 @@ impl<S: Store> Server<S> {
     /// readers after their last whole event, and returns; the engine is left running.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let stop = CancellationToken::new();
-        let control = router::control(self.engine.clone(), self.metrics.clone(), self.mounted.clone());
-        let mounted = self
-            .sessions
-            .map(|sessions| Mounted::new(Api { sessions, config: self.config.clone(), stop: stop.clone() }));
+        let (config, search) = (&self.config, &self.search);
+        let observed = Observed { engine: self.engine.clone(), metrics: self.metrics.clone(), search: search.clone() };
+        let control = router::control(observed, self.mounted);
+        let mounted = self.sessions.map(|sessions| {
+            Mounted::new(Api { sessions, search: search.clone(), config: config.clone(), stop: stop.clone() })
+        });
         let count = self.config.workers.map_or_else(cores, NonZeroUsize::get);
         let workers = (0..count).map(|number| {
             let edge = Edge::new(

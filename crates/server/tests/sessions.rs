@@ -17,6 +17,8 @@ mod presence;
 mod producers;
 #[path = "sessions/registry.rs"]
 mod registry;
+#[path = "sessions/search.rs"]
+mod search;
 #[path = "sessions/steps.rs"]
 mod steps;
 #[path = "sessions/streams.rs"]

@@ -15,6 +15,8 @@ pub enum ErrorCode {
     SessionNotFound,
     /// A position whose history is no longer kept.
     OffsetTrimmed,
+    /// The server keeps no index to search.
+    SearchOff,
     /// The session is closed.
     SessionClosed,
     /// The session's folded state, or the number of users in it, is at its limit.
@@ -51,6 +53,7 @@ impl ErrorCode {
         match self {
             Self::SessionNotFound => "SESSION_NOT_FOUND",
             Self::OffsetTrimmed => "OFFSET_TRIMMED",
+            Self::SearchOff => "SEARCH_OFF",
             Self::SessionClosed => "SESSION_CLOSED",
             Self::SessionFull => "SESSION_FULL",
             Self::SessionConnectionFailed => "SESSION_CONNECTION_FAILED",
@@ -90,6 +93,9 @@ pub enum SessionError {
         /// As asked for.
         id: String,
     },
+    /// Nobody keeps an index.
+    #[error("the server keeps no index to search; start it with --sessions-sql FILE")]
+    SearchOff,
     /// The position lies before what is kept.
     #[error("the offset lies before {earliest}, the earliest one kept")]
     Trimmed {
@@ -238,6 +244,7 @@ impl SessionError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::NotFound { .. } | Self::AgentNotFound { .. } => ErrorCode::SessionNotFound,
+            Self::SearchOff => ErrorCode::SearchOff,
             Self::Trimmed { .. } => ErrorCode::OffsetTrimmed,
             Self::Closed { .. } => ErrorCode::SessionClosed,
             Self::Full { .. } => ErrorCode::SessionFull,

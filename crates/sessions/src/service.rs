@@ -92,7 +92,9 @@ impl<S: Store> Sessions<S> {
                 unfinished: Mutex::default(),
             }),
         };
-        sessions.heal().await?;
+        if sessions.inner.engine.is_ready() {
+            sessions.heal().await?;
+        }
         sessions.inner.ledger.read(|rows| {
             for row in rows.iter() {
                 if let Ok(id) = SessionId::new(&row.id) {
@@ -156,6 +158,9 @@ impl<S: Store> Sessions<S> {
     /// Freezes what would have to be replayed after a restart. To be called before the engine is shut down; without it,
     /// the next start takes longer and nothing is lost.
     pub async fn shutdown(&self) {
+        if !self.inner.engine.is_ready() {
+            return;
+        }
         self.freeze_all().await;
         if let Err(cause) = self.inner.ledger.freeze(&self.inner.engine, 1).await {
             tracing::warn!(%cause, "the registry could not be frozen; its stream is replayed instead");

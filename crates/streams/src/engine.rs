@@ -4,13 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use bytes::Bytes;
 use crossbeam_channel::{Sender, TrySendError, bounded};
 use headwater_protocol::{Offset, ReadFrom, StreamPath};
 use tokio::sync::{oneshot, watch};
 
 use crate::activity::{ActivityLog, ChangeWatch, StreamActivity};
-use crate::change::DocumentKey;
 use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::follower::{Follower, Place};
@@ -34,7 +32,7 @@ use crate::submission::{Submission, expect_answer};
 /// The engine over a store. Cloning is cheap; all clones are one engine, which ends with [`Engine::shutdown`] or with
 /// the last clone.
 pub struct Engine<S: Store> {
-    inner: Arc<Inner<S>>,
+    pub(crate) inner: Arc<Inner<S>>,
     /// Dropped with the last clone.
     stop: Arc<StopOnDrop>,
 }
@@ -193,18 +191,6 @@ impl<S: Store> Engine<S> {
         limit: usize,
     ) -> Result<Vec<Listed>, EngineError> {
         Ok(self.inner.store.list(prefix, after, limit).await?)
-    }
-
-    /// Documents whose key starts with `prefix`, in key order.
-    pub async fn documents(&self, prefix: &str) -> Result<Vec<(DocumentKey, Bytes)>, EngineError> {
-        Ok(self.inner.store.documents(prefix).await?)
-    }
-
-    /// Sets (`Some`) and removes (`None`) documents in one durable step.
-    pub async fn write_documents(&self, documents: Vec<(DocumentKey, Option<Bytes>)>) -> Result<(), EngineError> {
-        let (reply, answer) = expect_answer();
-        self.submit(Submission::Documents(documents, reply))?;
-        answer.await.map_err(|_| EngineError::Stopping)?
     }
 
     /// Does several steps as one: all of them or, when one is refused, none. They are decided in order, each on what the

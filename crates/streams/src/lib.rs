@@ -12,6 +12,7 @@ mod change;
 mod clock;
 mod committer;
 mod decide;
+mod documents;
 mod engine;
 mod follower;
 mod head;

@@ -65,6 +65,13 @@ impl Layers {
         layers
     }
 
+    /// What a command decides by itself; everything else is as it is by default.
+    pub(crate) fn of_command(decided: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        let found = |text| Found { texts: vec![text], origin: Origin::Default };
+        let found = decided.into_iter().map(|(key, text)| (key, found(text))).collect();
+        Self { found, ..Self::default() }
+    }
+
     /// What `setting` was given as.
     pub(crate) fn of(&self, setting: &Setting) -> Found {
         let default = || Found { texts: vec![setting.default.to_owned()], origin: Origin::Default };

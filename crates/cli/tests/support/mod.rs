@@ -72,6 +72,17 @@ impl Serving {
         assert!(killed.success());
     }
 
+    /// What it says on standard error from here to the line that has `mark`.
+    pub(crate) fn read_until(&mut self, mark: &str) -> String {
+        let stderr = self.stderr.as_mut().unwrap();
+        let mut said = String::new();
+        while !said.contains(mark) {
+            let read = stderr.read_line(&mut said).unwrap();
+            assert!(read > 0, "it ended without saying {mark}: {said}");
+        }
+        said
+    }
+
     /// Waits for the end: status and what was said on standard error since the banner.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let mut said = String::new();
@@ -96,8 +107,9 @@ impl Serving {
 
     /// Sends a request and takes the whole answer.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> String {
+        let content_type = if path.starts_with("/api/") { "application/json" } else { "text/plain" };
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: text/plain\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {content_type}\r\n\
              Content-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()

@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use headwater_sessions::SearchStatus;
 use headwater_streams::StoreStats;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
@@ -17,9 +18,16 @@ use crate::operation::Operation;
 /// Seconds in a nanosecond.
 const NANOSECOND: f64 = 1e-9;
 
-pub(super) fn render(metrics: &Metrics, live_readers: usize, store: StoreStats) -> String {
+pub(super) fn render(
+    metrics: &Metrics,
+    live_readers: usize,
+    store: StoreStats,
+    search: Option<&SearchStatus>,
+) -> String {
     let mut registry = Registry::with_prefix("headwater");
-    registry.register_collector(Box::new(Snapshot::take(metrics, live_readers, store)));
+    let mut snapshot = Snapshot::take(metrics, live_readers, store);
+    snapshot.gauges.extend(search.into_iter().flat_map(search_gauges));
+    registry.register_collector(Box::new(snapshot));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry).expect("a String takes every write");
     text
@@ -33,9 +41,11 @@ struct Snapshot {
     batch_operations: Distribution,
     sync: Distribution,
     counters: Vec<(&'static str, &'static str, Option<Unit>, u64)>,
-    gauges: Vec<(&'static str, &'static str, Option<Unit>, u64)>,
+    gauges: Vec<Gauge>,
 }
 
+/// Name, help, unit and value.
+type Gauge = (&'static str, &'static str, Option<Unit>, u64);
 type Labels = Vec<(&'static str, &'static str)>;
 
 impl Snapshot {
@@ -98,11 +108,7 @@ fn counters(
     ]
 }
 
-fn gauges(
-    workers: &[Arc<WorkerMetrics>],
-    live_readers: usize,
-    store: StoreStats,
-) -> Vec<(&'static str, &'static str, Option<Unit>, u64)> {
+fn gauges(workers: &[Arc<WorkerMetrics>], live_readers: usize, store: StoreStats) -> Vec<Gauge> {
     let connections: usize = workers.iter().map(|worker| worker.connections.load(Relaxed)).sum();
     let bytes = || Some(Unit::Bytes);
     vec![
@@ -116,6 +122,15 @@ fn gauges(
         ("store_catalog", "Catalog on disk", bytes(), store.catalog_bytes),
         ("store_replay", "Journal that a restart would replay", bytes(), store.replay_bytes),
         ("store_poisoned", "1 when the store takes no changes until a restart", None, u64::from(store.poisoned)),
+    ]
+}
+
+fn search_gauges(status: &SearchStatus) -> [Gauge; 2] {
+    let is_failing = matches!(status, SearchStatus::Failing { .. } | SearchStatus::Stopped);
+    let is_caught_up = *status == SearchStatus::CaughtUp;
+    [
+        ("search_caught_up", "1 when all events can be found", None, u64::from(is_caught_up)),
+        ("search_failing", "1 when the index cannot go on; the log says why", None, u64::from(is_failing)),
     ]
 }
 

@@ -114,7 +114,7 @@ const fn status_of(code: ErrorCode) -> StatusCode {
         }
         ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
         ErrorCode::Forbidden | ErrorCode::ProducerFenced => StatusCode::FORBIDDEN,
-        ErrorCode::SessionNotFound => StatusCode::NOT_FOUND,
+        ErrorCode::SessionNotFound | ErrorCode::SearchOff => StatusCode::NOT_FOUND,
         ErrorCode::OffsetTrimmed => StatusCode::GONE,
         ErrorCode::SessionFull | ErrorCode::EventConflict | ErrorCode::ProducerGap => StatusCode::CONFLICT,
         ErrorCode::EventTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -206,9 +206,10 @@ mod tests {
 
     const DOCUMENTED: &str = include_str!("../../../../docs/sessions.md");
 
-    const CODES: [ErrorCode; 16] = [
+    const CODES: [ErrorCode; 17] = [
         ErrorCode::OffsetTrimmed,
         ErrorCode::SessionNotFound,
+        ErrorCode::SearchOff,
         ErrorCode::SessionClosed,
         ErrorCode::SessionFull,
         ErrorCode::SessionConnectionFailed,

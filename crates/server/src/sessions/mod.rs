@@ -12,6 +12,7 @@ mod publish;
 mod reading;
 mod request;
 mod rest;
+mod search;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::response::IntoResponse;
 use headwater_protocol::StreamPath;
-use headwater_sessions::Sessions;
+use headwater_sessions::{SessionSearch, Sessions};
 use headwater_streams::Store;
 use http::{HeaderValue, Method};
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,8 @@ pub(crate) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POS
 /// What all handlers share.
 pub(crate) struct Api<S: Store> {
     pub(crate) sessions: Sessions<S>,
+    /// What searches are asked of, if anybody keeps an index.
+    pub(crate) search: Option<Arc<dyn SessionSearch>>,
     pub(crate) config: Arc<ServerConfig>,
     /// Cancelled when the server stops: live answers end after their last whole event.
     pub(crate) stop: CancellationToken,
@@ -44,13 +47,18 @@ pub(crate) struct Api<S: Store> {
 
 impl<S: Store> Clone for Api<S> {
     fn clone(&self) -> Self {
-        Self { sessions: self.sessions.clone(), config: self.config.clone(), stop: self.stop.clone() }
+        Self {
+            sessions: self.sessions.clone(),
+            search: self.search.clone(),
+            config: self.config.clone(),
+            stop: self.stop.clone(),
+        }
     }
 }
 
 impl<S: Store> fmt::Debug for Api<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Api").field("sessions", &self.sessions).finish_non_exhaustive()
+        f.debug_struct("Api").field("sessions", &self.sessions).field("search", &self.search).finish_non_exhaustive()
     }
 }
 
@@ -80,6 +88,7 @@ fn router<S: Store>(api: Api<S>) -> axum::Router {
         .merge(presence::routes())
         .merge(openapi::routes())
         .merge(reading::routes())
+        .merge(search::routes())
         .fallback(|| async { refusal(Code::NotFound, "nothing lives at this URL") })
         .method_not_allowed_fallback(|| async { refusal(Code::MethodNotAllowed, "this URL does not take that method") })
         // The edge has bounded the body already.
@@ -94,7 +103,7 @@ fn refusal(code: Code, detail: &'static str) -> axum::response::Response {
 /// Whether `path` is one of the routes, which come first wherever streams live.
 pub(crate) fn is_route(path: &str) -> bool {
     let Some(rest) = path.strip_prefix("/api/") else { return false };
-    matches!(rest, "sessions" | "streams" | "openapi.json") || rest.starts_with("sessions/")
+    matches!(rest, "sessions" | "streams" | "search" | "openapi.json") || rest.starts_with("sessions/")
 }
 
 /// Whether `path` is below the prefix of the routes.

@@ -1,6 +1,8 @@
 //! What handlers take from a request: a session's id, a JSON body, query parameters, the URL of this server. All refuse
 //! in the form of sessions.
 
+use std::str::FromStr;
+
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use bytes::Bytes;
 use headwater_sessions::{SessionError, SessionId};
@@ -92,6 +94,28 @@ impl Params {
             Some(number) => Ok(Some(number)),
             None => Err(Failure::params(name, "must be a whole number")),
         }
+    }
+
+    /// Things on a page. The sessions crate knows how many a page may hold; a number that no page can hold is as good as
+    /// any.
+    pub(super) fn limit(&self) -> Result<Option<usize>, Failure> {
+        Ok(self.number("limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
+    }
+
+    /// `startTime` and `endTime`, in Unix milliseconds.
+    pub(super) fn period(&self) -> Result<(Option<u64>, Option<u64>), Failure> {
+        let (start_ms, end_ms) = (self.number("startTime")?, self.number("endTime")?);
+        if start_ms.zip(end_ms).is_some_and(|(start_ms, end_ms)| end_ms < start_ms) {
+            return Err(Failure::params("endTime", "must not be before startTime"));
+        }
+        Ok((start_ms, end_ms))
+    }
+
+    /// Names among `known`, separated by commas; none when the parameter is absent.
+    pub(super) fn names<T: FromStr>(&self, name: &'static str, known: &[&str]) -> Result<Vec<T>, Failure> {
+        let Some(text) = self.text(name)? else { return Ok(Vec::new()) };
+        let named: Result<Vec<T>, T::Err> = text.split(',').map(str::parse).collect();
+        named.map_err(|_| Failure::params(name, format!("must be some of {}, separated by commas", known.join(", "))))
     }
 
     /// `sessionId`, which must be there.

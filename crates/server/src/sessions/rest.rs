@@ -74,9 +74,7 @@ fn filter(params: &Params) -> Result<SessionFilter, Failure> {
 fn page(params: &Params) -> Result<PageRequest, Failure> {
     let field = params.text("sort")?.map(SortField::parse).transpose()?.unwrap_or_default();
     let order = params.text("order")?.map(Order::parse).transpose()?.unwrap_or_default();
-    // What does not fit is beyond every limit.
-    let limit = params.number("limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(PageRequest { sort: Sort { field, order }, limit, cursor: params.owned("cursor")? })
+    Ok(PageRequest { sort: Sort { field, order }, limit: params.limit()?, cursor: params.owned("cursor")? })
 }
 
 async fn show<S: Store>(State(api): State<Api<S>>, Id(id): Id) -> Outcome {

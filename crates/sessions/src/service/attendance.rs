@@ -227,7 +227,7 @@ impl<S: Store> Sessions<S> {
     async fn read_attendance(&self, id: &SessionId) -> Result<Mutex<Users>, SessionError> {
         let engine = &self.inner.engine;
         // ORDER: what was queued is settled before the tail is looked at.
-        engine.write_documents(Vec::new()).await?;
+        engine.settle().await?;
         let mut presence = Presence::default();
         let each = |text: &str, next: Offset| {
             if let Some(change) = scan::change(text) {

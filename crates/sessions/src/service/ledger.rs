@@ -40,10 +40,11 @@ pub(super) struct Turn<'a, S: Store> {
 
 impl Ledger {
     pub(super) async fn open<S: Store>(engine: &Engine<S>) -> Result<Self, SessionError> {
-        engine
-            .create(steps::json_stream(registry_stream()))
-            .await
-            .map_err(|cause| SessionError::Failed { why: format!("the registry's stream: {cause}") })?;
+        // A store that takes no changes may still hold sessions to read.
+        if engine.is_ready() {
+            let created = engine.create(steps::json_stream(registry_stream())).await;
+            created.map_err(|cause| SessionError::Failed { why: format!("the registry's stream: {cause}") })?;
+        }
         let (kept, frozen) = documents::load(engine, documents::REGISTRY).await?;
         let thawed = frozen.and_then(|frozen| {
             let thawed = Registry::thaw(&frozen);
@@ -60,7 +61,7 @@ impl Ledger {
     /// Reads what the stream holds beyond the rows.
     async fn catch_up<S: Store>(&self, engine: &Engine<S>) -> Result<(), SessionError> {
         // ORDER: what was queued is settled before the tail is looked at.
-        engine.write_documents(Vec::new()).await?;
+        engine.settle().await?;
         let mut changes = Vec::new();
         let from = ReadFrom::At(self.rows.read().position().offset);
         let each = |text: &str, next: Offset| {

@@ -125,7 +125,7 @@ impl<S: Store> Sessions<S> {
     async fn load(&self, id: &SessionId) -> Result<Entry, SessionError> {
         let engine = &self.inner.engine;
         // ORDER: what was queued on an entry that is dead now is settled before the tail is looked at.
-        engine.write_documents(Vec::new()).await?;
+        engine.settle().await?;
         let (kept, frozen) = documents::load(engine, &documents::state_name(id)).await?;
         let frozen_bytes = frozen.as_ref().map_or(0, |frozen| frozen.len() as u64);
         let thawed = frozen.and_then(|frozen| match State::thaw(&frozen) {

@@ -49,31 +49,14 @@ pub(super) async fn history<S: Store>(State(api): State<Api<S>>, Id(id): Id, par
 
 pub(super) async fn events<S: Store>(State(api): State<Api<S>>, Id(id): Id, params: Params) -> Outcome {
     let from = read_from(&params, "from")?.unwrap_or(ReadFrom::Start);
-    let limit = limit(&params)?;
+    let limit = params.limit()?;
     let EventsPage { events, next, up_to_date } = api.sessions.events(&id, from, limit).await?;
     let events = events.into_iter().map(|event| Stored { offset: event.offset, message: event.message }).collect();
     Ok(ending_at(next, answer::data(&Events { events, next_offset: next, up_to_date })))
 }
 
 fn query(params: &Params) -> Result<HistoryQuery, Failure> {
-    let (start_ms, end_ms) = (params.number("startTime")?, params.number("endTime")?);
-    if start_ms.zip(end_ms).is_some_and(|(start_ms, end_ms)| end_ms < start_ms) {
-        return Err(Failure::params("endTime", "must not be before startTime"));
-    }
-    let channels = params.text("eventTypes")?.map_or_else(|| Ok(Vec::new()), channels)?;
-    Ok(HistoryQuery { start_ms, end_ms, channels, cursor: offset(params, "cursor")?, limit: limit(params)? })
-}
-
-/// Names of channels, separated by commas.
-fn channels(text: &str) -> Result<Vec<Channel>, Failure> {
-    let named: Result<Vec<Channel>, ()> = text.split(',').map(str::parse).collect();
-    named.map_err(|()| {
-        let known: Vec<&str> = Channel::ALL.iter().map(|channel| channel.as_str()).collect();
-        Failure::params("eventTypes", format!("must be some of {}, separated by commas", known.join(", ")))
-    })
-}
-
-/// The sessions crate knows how much a page may hold; a number that no page can hold is as good as any.
-fn limit(params: &Params) -> Result<Option<usize>, Failure> {
-    Ok(params.number("limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
+    let (start_ms, end_ms) = params.period()?;
+    let channels = params.names("eventTypes", &Channel::ALL.map(Channel::as_str))?;
+    Ok(HistoryQuery { start_ms, end_ms, channels, cursor: offset(params, "cursor")?, limit: params.limit()? })
 }

@@ -270,7 +270,7 @@ mod tests {
         let new = NewSession { project_id: "p".into(), ..NewSession::default() };
         let id = sessions.create(new).await.unwrap().id;
         let config = ServerConfig { sse_lifetime: Duration::from_secs(44), ..ServerConfig::default() };
-        let api = Api { sessions, config: Arc::new(config), stop: CancellationToken::new() };
+        let api = Api { sessions, search: None, config: Arc::new(config), stop: CancellationToken::new() };
         let routes = super::super::routes().with_state(api);
         let request = Request::get(format!("/api/sessions/{id}/stream")).body(Body::empty()).unwrap();
         let began = Instant::now();
