@@ -52,7 +52,10 @@ pub(crate) async fn route<S: Store>(edge: &Arc<Edge<S>>, head: &Parts, body: Req
         Err(problem) => return (Operation::Unknown, Err(problem)),
     };
     if head.method == Method::OPTIONS {
-        let methods = if let Target::Sessions = target { sessions::METHODS } else { STREAM_METHODS };
+        let methods = match (&target, &edge.sessions) {
+            (Target::Sessions, Some(mounted)) => Box::pin(mounted.methods(&head.uri)).await,
+            _ => STREAM_METHODS,
+        };
         return (Operation::Preflight, Ok(edge.preflight(methods)));
     }
     let path = match target {

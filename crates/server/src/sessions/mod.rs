@@ -17,13 +17,16 @@ mod search;
 use std::fmt;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::response::IntoResponse;
 use headwater_protocol::StreamPath;
 use headwater_sessions::{SessionSearch, Sessions};
 use headwater_streams::Store;
-use http::{HeaderValue, Method};
+use http::header::ALLOW;
+use http::{HeaderValue, Method, Request, Uri};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 use crate::config::ServerConfig;
 use crate::operation::Operation;
@@ -32,8 +35,8 @@ use crate::problem::{Code, Problem};
 pub(crate) use failure::{Failure, Told};
 pub(crate) use reading::snapshot::snapshot;
 
-/// Methods that some of the routes take.
-pub(crate) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+/// Methods that some of the routes take; what a URL is told that is none of them.
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, DELETE, OPTIONS");
 
 /// What all handlers share.
 pub(crate) struct Api<S: Store> {
@@ -72,6 +75,19 @@ pub(crate) struct Mounted<S: Store> {
 impl<S: Store> Mounted<S> {
     pub(crate) fn new(api: Api<S>) -> Self {
         Self { router: router(api.clone()), api }
+    }
+
+    /// The methods that the route of this URL takes, as `Allow` tells them.
+    pub(crate) async fn methods(&self, url: &Uri) -> HeaderValue {
+        let mut probe = Request::new(Body::empty());
+        // No route takes it, so that no handler runs and the router says what would.
+        *probe.method_mut() = Method::OPTIONS;
+        *probe.uri_mut() = url.clone();
+        let Ok(refused) = self.router.clone().oneshot(probe).await;
+        let taken = refused.headers().get(ALLOW).and_then(|allow| allow.to_str().ok());
+        let Some(taken) = taken else { return METHODS };
+        let names: Vec<&str> = taken.split(',').map(str::trim).chain(["OPTIONS"]).collect();
+        HeaderValue::try_from(names.join(", ")).expect("method names and commas are visible ASCII")
     }
 }
 

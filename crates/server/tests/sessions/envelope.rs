@@ -43,6 +43,21 @@ fn browsers_may_call_and_see_every_answer() {
 }
 
 #[test]
+fn options_names_the_methods_of_its_url() {
+    let api = Api::start();
+    let allowed = |path: &str| {
+        let answer = api.server.send("OPTIONS", path, &[("origin", "http://a.example")], "");
+        assert_eq!(answer.status, 204, "{answer:?}");
+        assert_eq!(answer.header("allow"), answer.header("access-control-allow-methods"));
+        answer.header("allow").unwrap().to_owned()
+    };
+    assert_eq!(allowed("/api/sessions"), "GET, HEAD, POST, OPTIONS");
+    assert_eq!(allowed("/api/sessions/none/close"), "POST, OPTIONS");
+    assert_eq!(allowed("/api/streams?sessionId=none"), "GET, HEAD, POST, OPTIONS");
+    assert_eq!(allowed("/api/sessions/none/nothing"), "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+}
+
+#[test]
 fn a_refusal_carries_the_id_that_the_log_has() {
     let api = Api::start();
     let made = api.call("GET", "sessions/none", &Value::Null);
