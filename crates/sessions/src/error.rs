@@ -23,6 +23,10 @@ pub enum ErrorCode {
     SessionFull,
     /// A stream behind the session could not be reached.
     SessionConnectionFailed,
+    /// No space is left where sessions are stored.
+    StoreFull,
+    /// The store takes no changes.
+    StoreUnavailable,
     /// A session's state could not be read or written.
     SessionSyncFailed,
     /// An id that cannot be one.
@@ -57,6 +61,8 @@ impl ErrorCode {
             Self::SessionClosed => "SESSION_CLOSED",
             Self::SessionFull => "SESSION_FULL",
             Self::SessionConnectionFailed => "SESSION_CONNECTION_FAILED",
+            Self::StoreFull => "STORE_FULL",
+            Self::StoreUnavailable => "STORE_UNAVAILABLE",
             Self::SessionSyncFailed => "SESSION_SYNC_FAILED",
             Self::InvalidId => "INVALID_ID",
             Self::InvalidParams => "INVALID_PARAMS",
@@ -175,6 +181,15 @@ pub enum SessionError {
         /// Why not.
         why: String,
     },
+    /// Nothing happened: there is no space. What is stored can be read.
+    #[error("the server has no space left; what is stored can still be read")]
+    StoreFull,
+    /// The store failed before: it takes no changes until it is opened again.
+    #[error("the store takes no changes since it failed or was found damaged; what is healthy can be read")]
+    StoreUnavailable {
+        /// What failed first, for the log.
+        why: String,
+    },
     /// The store failed: what was asked may have happened or not.
     #[error("the session cannot be read or written: {why}")]
     Failed {
@@ -258,6 +273,8 @@ impl SessionError {
             Self::Producer(ProducerRefusal::TooMany(_)) => ErrorCode::SessionFull,
             Self::Overloaded { .. } => ErrorCode::RateLimited,
             Self::Unavailable { .. } => ErrorCode::SessionConnectionFailed,
+            Self::StoreFull => ErrorCode::StoreFull,
+            Self::StoreUnavailable { .. } => ErrorCode::StoreUnavailable,
             Self::Failed { .. } => ErrorCode::SessionSyncFailed,
         }
     }

@@ -119,6 +119,8 @@ const fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::SessionFull | ErrorCode::EventConflict | ErrorCode::ProducerGap => StatusCode::CONFLICT,
         ErrorCode::EventTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::StoreFull => StatusCode::INSUFFICIENT_STORAGE,
+        ErrorCode::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::SessionSyncFailed => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::SessionConnectionFailed => StatusCode::BAD_GATEWAY,
     }
@@ -129,6 +131,7 @@ impl From<SessionError> for Failure {
         let (message, cause) = match &error {
             // What is below tells of paths and disks: that is for the log.
             SessionError::Failed { why } => ("the session could not be read or written".to_owned(), Some(why.clone())),
+            SessionError::StoreUnavailable { why } => (error.to_string(), Some(why.clone())),
             told => (told.to_string(), None),
         };
         let mut failure = Self::new(status(&error), error.code().as_str(), message);
@@ -206,13 +209,15 @@ mod tests {
 
     const DOCUMENTED: &str = include_str!("../../../../docs/sessions.md");
 
-    const CODES: [ErrorCode; 17] = [
+    const CODES: [ErrorCode; 19] = [
         ErrorCode::OffsetTrimmed,
         ErrorCode::SessionNotFound,
         ErrorCode::SearchOff,
         ErrorCode::SessionClosed,
         ErrorCode::SessionFull,
         ErrorCode::SessionConnectionFailed,
+        ErrorCode::StoreFull,
+        ErrorCode::StoreUnavailable,
         ErrorCode::SessionSyncFailed,
         ErrorCode::InvalidId,
         ErrorCode::InvalidParams,

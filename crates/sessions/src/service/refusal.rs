@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use headwater_streams::{AppendError, CreateError, EngineError, ReadError, StepError, TransactionError, TrimError};
+use headwater_streams::{
+    AppendError, CreateError, EngineError, ReadError, StepError, StoreError, TransactionError, TrimError,
+};
 
 use crate::error::{ProducerRefusal, SessionError};
 use crate::id::SessionId;
@@ -12,6 +14,9 @@ impl From<EngineError> for SessionError {
         match cause {
             EngineError::Overloaded => Self::Overloaded { why: cause.to_string().into() },
             EngineError::Stopping => Self::Unavailable { why: cause.to_string() },
+            EngineError::Store(StoreError::Full) => Self::StoreFull,
+            EngineError::Store(StoreError::Poisoned { cause }) => Self::StoreUnavailable { why: cause },
+            EngineError::Store(cause @ StoreError::Closed) => Self::Unavailable { why: cause.to_string() },
             EngineError::Store(cause) => Self::Failed { why: cause.to_string() },
         }
     }
