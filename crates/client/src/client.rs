@@ -6,9 +6,7 @@ use headwater_protocol::{StreamPath, path_to_url};
 use url::Url;
 
 use crate::fields::{FieldError, Fields};
-use crate::limits::{
-    BODY_IDLE_TIMEOUT, CONNECT_TIMEOUT, OPERATION_ATTEMPTS_MAX, PAGE_BYTES_MAX, REQUEST_TIMEOUT,
-};
+use crate::limits::{BODY_IDLE_TIMEOUT, CONNECT_TIMEOUT, OPERATION_ATTEMPTS_MAX, PAGE_BYTES_MAX, REQUEST_TIMEOUT};
 use crate::retry::RetrySchedule;
 use crate::transport::{Settings, Transport};
 use crate::{Error, Stream};

@@ -11,11 +11,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::time::timeout;
 use url::Url;
 
+use crate::Error;
 use crate::answer::{Answer, Expected};
 use crate::fields::Fields;
 use crate::limits::{IDLE_CONNECTION_TIMEOUT, IDLE_CONNECTIONS_MAX};
 use crate::retry::{Backoff, RetrySchedule};
-use crate::Error;
 
 /// What all requests of a client have in common.
 #[derive(Debug, Clone)]
@@ -111,29 +111,24 @@ impl Transport {
         Answer::new(response, url, self.settings.body_idle_timeout).accepted(&call.expected).await
     }
 
-    /// Attempts until one succeeds, fails with an error that `repeats` does not hold for, or was the last one.
-    pub(crate) async fn send_until(&self, call: &Call, repeats: impl Fn(&Error) -> bool) -> Result<Answer, Error> {
-        self.repeat(|| self.send(call), repeats).await
+    /// Attempts until one succeeds, fails for good, or was the last one.
+    pub(crate) async fn send_until(&self, call: &Call, repeat: Repeat) -> Result<Answer, Error> {
+        let mut attempts = self.attempts(repeat);
+        loop {
+            match self.send(call).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => attempts.failed(error).await?,
+            }
+        }
     }
 
-    /// Calls `attempt` by the schedule, as [`send_until`](Self::send_until) does.
-    pub(crate) async fn repeat<T>(
-        &self,
-        attempt: impl AsyncFn() -> Result<T, Error>,
-        repeats: impl Fn(&Error) -> bool,
-    ) -> Result<T, Error> {
-        let mut backoff = Backoff::new(self.settings.retry.clone());
-        loop {
-            let error = match attempt().await {
-                Ok(done) => return Ok(done),
-                Err(error) => error,
-            };
-            let delay = backoff.failed(&error);
-            if !repeats(&error) || backoff.attempt() >= self.settings.attempts_max {
-                return Err(error);
-            }
-            tracing::debug!(%error, attempt = backoff.attempt(), ?delay, "request is tried again");
-            tokio::time::sleep(delay).await;
+    /// Begins an operation that is tried by the schedule.
+    pub(crate) fn attempts(&self, repeat: Repeat) -> Attempts {
+        Attempts {
+            backoff: Backoff::new(self.settings.retry.clone()),
+            most: self.settings.attempts_max,
+            repeat,
+            may_have_been_applied: false,
         }
     }
 
@@ -152,6 +147,43 @@ impl Transport {
             *request.body_mut() = Some(call.body.clone().into());
         }
         Ok(request)
+    }
+}
+
+/// Which failures an operation is tried again after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// All that may pass: doing it twice is as good as once.
+    Transient,
+    /// Those that leave no doubt that nothing was done.
+    NotBegun,
+}
+
+/// The attempts of one operation.
+#[derive(Debug)]
+pub(crate) struct Attempts {
+    backoff: Backoff,
+    most: u32,
+    repeat: Repeat,
+    /// One of the failed attempts may have done its work.
+    pub(crate) may_have_been_applied: bool,
+}
+
+impl Attempts {
+    /// Waits until it is time to try again, or gives the error back.
+    pub(crate) async fn failed(&mut self, error: Error) -> Result<(), Error> {
+        self.may_have_been_applied |= error.may_have_been_applied();
+        let repeats = match self.repeat {
+            Repeat::Transient => error.is_transient(),
+            Repeat::NotBegun => error.is_transient() && !error.may_have_been_applied(),
+        };
+        let delay = self.backoff.failed(&error);
+        if !repeats || self.backoff.attempt() >= self.most {
+            return Err(error);
+        }
+        tracing::debug!(%error, attempt = self.backoff.attempt(), ?delay, "request is tried again");
+        tokio::time::sleep(delay).await;
+        Ok(())
     }
 }
 

@@ -47,7 +47,8 @@ async fn read(stream: &Stream, mode: Mode) -> Vec<Batch> {
     loop {
         let from = batches.last().map_or(Offset::start(), |batch| batch.offset.clone());
         let reader = stream.reader().from(from).mode(mode).retry(fast()).malformed_max(1000);
-        let reader = reader.idle_timeout(Duration::from_millis(150)).first_event_timeout(Duration::from_millis(60)).open();
+        let reader =
+            reader.idle_timeout(Duration::from_millis(150)).first_event_timeout(Duration::from_millis(60)).open();
         // Every now and then the consumer goes away and another one takes over.
         let some: Vec<_> = reader.take(40).map(|batch| batch.unwrap()).collect().await;
         batches.extend(some);
@@ -61,7 +62,7 @@ async fn reads_once(seed: u64, mode: Mode, content_type: &str) {
     let server = server();
     let stream = created(&server, content_type).await;
     let is_json = content_type == "application/json";
-    let encoded = |n| if is_json { serde_json::to_string(&message(n)).unwrap() } else { message(n) };
+    let encoded = move |n| if is_json { serde_json::to_string(&message(n)).unwrap() } else { message(n) };
     for n in 0..100 {
         stream.append(encoded(n)).await.unwrap();
     }
@@ -79,7 +80,11 @@ async fn reads_once(seed: u64, mode: Mode, content_type: &str) {
     writing.await.unwrap();
     if is_json {
         let read: Vec<String> = batches.iter().flat_map(|batch| batch.json::<String>().unwrap()).collect();
-        assert!(read.iter().eq(&(0..300).map(message).collect::<Vec<_>>()), "seed {seed}, {mode:?}: {} messages", read.len());
+        assert!(
+            read.iter().eq(&(0..300).map(message).collect::<Vec<_>>()),
+            "seed {seed}, {mode:?}: {} messages",
+            read.len()
+        );
     } else {
         let read: Vec<u8> = batches.iter().flat_map(|batch| batch.bytes.to_vec()).collect();
         let written: String = (0..300).map(message).collect();

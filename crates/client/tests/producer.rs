@@ -100,7 +100,11 @@ async fn an_epoch_is_not_claimed_over_a_batch_of_unknown_fate() {
     let server = TestServer::start();
     let stream = created(&server, "text/plain").await;
     // The batch is applied and its answer lost; before it is sent again, another epoch takes over.
-    let proxy = Proxy::with(server.address, vec![Fault::AnswerLost, Fault::Status("HTTP/1.1 503 Busy\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n")]).await;
+    let proxy = Proxy::with(
+        server.address,
+        vec![Fault::AnswerLost, Fault::Status("HTTP/1.1 503 Busy\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n")],
+    )
+    .await;
     let through = client(&proxy.url()).stream("a/stream").unwrap().with_content_type("text/plain");
     let producer = through.producer("p").auto_claim(true).start().await.unwrap();
     let receipt = producer.send_with_receipt("once").await.unwrap();

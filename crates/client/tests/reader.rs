@@ -93,7 +93,10 @@ async fn content_without_its_position_is_read_again_and_given_once() {
         // Cut after a data event, and then inside a control event.
         Reply::Say(events(&format!("event: data\ndata:one\n\n{}event: data\ndata:two\n\n", control("3", "")))),
         Reply::Say(events("event: data\r\ndata:two\r\n\r\nevent: control\rdata:{\"streamNextOffset\":\"6\"")),
-        Reply::Say(events(&format!("event: data\rdata: two\r\r: ping\n\nevent: later\ndata:?\n\n{}", control("6", END)))),
+        Reply::Say(events(&format!(
+            "event: data\rdata: two\r\r: ping\n\nevent: later\ndata:?\n\n{}",
+            control("6", END)
+        ))),
     ])
     .await;
     let reader = scripted(&script).reader().open();
@@ -261,8 +264,6 @@ async fn a_reader_whose_future_is_dropped_loses_nothing() {
 
 #[tokio::test]
 async fn a_dropped_reader_closes_its_connection() {
-    let server = support::proxy::Proxy::with(TestServer::start().address, Vec::new()).await;
-    drop(server);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let mut reader = client(&url).stream("x").unwrap().reader().from("now").open();

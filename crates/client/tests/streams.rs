@@ -163,3 +163,17 @@ async fn pages_larger_than_the_limit_are_refused() {
     let error = stream.read("-1").await.unwrap_err();
     assert!(matches!(error, Error::TooLarge { limit: 99, .. }), "{error}");
 }
+
+#[test]
+fn every_operation_can_be_spawned() {
+    fn spawnable<T: Send + 'static>(_: impl FnOnce(headwater_client::Stream) -> T) {}
+    spawnable(|stream| async move { stream.create(Create::json()).await });
+    spawnable(|stream| async move { stream.fork(&stream, Fork::at_tail()).await });
+    spawnable(|stream| async move { stream.append("x").await });
+    spawnable(|stream| async move { stream.close().await });
+    spawnable(|stream| async move { stream.delete().await });
+    spawnable(|stream| async move { stream.head().await });
+    spawnable(|stream| async move { stream.read_all("-1").await });
+    spawnable(|stream| async move { stream.reader().open().next().await });
+    spawnable(|stream| async move { stream.producer("p").start().await?.close_with("x").await });
+}

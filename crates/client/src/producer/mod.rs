@@ -141,7 +141,11 @@ impl Producer {
         done.await.unwrap_or_else(|_| Err(self.reason()))
     }
 
-    async fn queue(&self, bytes: Bytes, receipt: Option<oneshot::Sender<Result<Appended, Error>>>) -> Result<(), Error> {
+    async fn queue(
+        &self,
+        bytes: Bytes,
+        receipt: Option<oneshot::Sender<Result<Appended, Error>>>,
+    ) -> Result<(), Error> {
         self.check(&bytes)?;
         let place = self.room.take(bytes.len()).await;
         self.command(Command::Message { bytes, place, receipt }).await
@@ -191,6 +195,9 @@ impl Future for Receipt {
 
 impl fmt::Debug for Producer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Producer").field("room", &self.room).field("failure", &self.failure.get()).finish_non_exhaustive()
+        f.debug_struct("Producer")
+            .field("room", &self.room)
+            .field("failure", &self.failure.get())
+            .finish_non_exhaustive()
     }
 }

@@ -121,8 +121,12 @@ impl Task {
             let Some(cut) = self.waiting.cut() else { break };
             self.depart(cut, false)?;
         }
-        if self.waiting.is_empty() && self.flight.len() == 0 && let Some(last) = self.last.take() {
-            let body = if self.is_json && !last.is_empty() { array([&*last].into_iter(), last.len() + 2) } else { last };
+        if self.waiting.is_empty()
+            && self.flight.len() == 0
+            && let Some(last) = self.last.take()
+        {
+            let body =
+                if self.is_json && !last.is_empty() { array([&*last].into_iter(), last.len() + 2) } else { last };
             self.depart(Cut { body, owed: Vec::new() }, true)?;
         }
         Ok(())

@@ -44,8 +44,7 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) fn new(stream: Stream, options: Options, status: watch::Sender<ReaderStatus>) -> Self {
         // At the tail there is nothing to catch up with, and in between something might be appended.
-        let phase =
-            if options.from.is_now() && options.mode != Mode::CatchUp { Phase::Live } else { Phase::CatchUp };
+        let phase = if options.from.is_now() && options.mode != Mode::CatchUp { Phase::Live } else { Phase::CatchUp };
         Self {
             offset: options.from.clone(),
             backoff: Backoff::new(options.retry.clone()),

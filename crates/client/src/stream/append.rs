@@ -12,7 +12,7 @@ use http::Method;
 use serde::Serialize;
 
 use super::Stream;
-use crate::transport::Call;
+use crate::transport::{Call, Repeat};
 use crate::{Error, Offset};
 
 /// Options of an append.
@@ -107,8 +107,8 @@ impl Stream {
             return Err(Error::invalid("an append needs content"));
         }
         let call = self.post_call(&post)?;
-        let repeats = |error: &Error| error.is_transient() && (append.at_least_once || !error.may_have_been_applied());
-        let answer = self.transport.send_until(&call, repeats).await.map_err(|error| match error {
+        let repeat = if append.at_least_once { Repeat::Transient } else { Repeat::NotBegun };
+        let answer = self.transport.send_until(&call, repeat).await.map_err(|error| match error {
             error if error.may_have_been_applied() => Error::Ambiguous { cause: Arc::new(error) },
             other => other,
         })?;
@@ -125,7 +125,7 @@ impl Stream {
     /// [`Error::NotFound`] and the like.
     pub async fn close(&self) -> Result<Option<Offset>, Error> {
         let call = self.post_call(&Post { close: true, ..Post::default() })?;
-        let answer = self.transport.send_until(&call, Error::is_transient).await?;
+        let answer = self.transport.send_until(&call, Repeat::Transient).await?;
         let tail = answer.next_offset();
         answer.finish().await;
         Ok(tail)

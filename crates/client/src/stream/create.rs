@@ -9,7 +9,7 @@ use headwater_protocol::header::{
 use http::Method;
 
 use super::Stream;
-use crate::transport::Call;
+use crate::transport::{Call, Repeat};
 use crate::{Error, Offset};
 
 /// What a stream shall be.
@@ -154,7 +154,7 @@ impl Stream {
     }
 
     async fn put(&self, call: &Call) -> Result<Created, Error> {
-        let answer = self.transport.send_until(call, Error::is_transient).await?;
+        let answer = self.transport.send_until(call, Repeat::Transient).await?;
         let created = Created { is_new: answer.status() == 201, tail: answer.next_offset() };
         answer.finish().await;
         Ok(created)

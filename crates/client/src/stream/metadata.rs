@@ -6,6 +6,7 @@ use headwater_protocol::header::{STREAM_CLOSED, STREAM_EXPIRES_AT, STREAM_TTL};
 use http::Method;
 
 use super::{Stream, required};
+use crate::transport::Repeat;
 use crate::{Error, Offset};
 
 /// What a stream is.
@@ -30,7 +31,7 @@ impl Stream {
     /// # Errors
     /// [`Error::NotFound`] when it is not there.
     pub async fn head(&self) -> Result<Head, Error> {
-        let answer = self.transport.send_until(&self.call(Method::HEAD), Error::is_transient).await?;
+        let answer = self.transport.send_until(&self.call(Method::HEAD), Repeat::Transient).await?;
         let head = Head {
             content_type: answer.header("content-type").map(str::to_owned),
             tail: required(answer.next_offset(), answer.url())?,
@@ -51,17 +52,15 @@ impl Stream {
     /// [`Error::NotFound`] when it is not there.
     pub async fn delete(&self) -> Result<(), Error> {
         let call = self.call(Method::DELETE);
-        let broke = std::sync::atomic::AtomicBool::new(false);
-        let relaxed = std::sync::atomic::Ordering::Relaxed;
-        let repeats = |error: &Error| {
-            broke.fetch_or(error.may_have_been_applied(), relaxed);
-            error.is_transient()
+        let mut attempts = self.transport.attempts(Repeat::Transient);
+        let answer = loop {
+            match self.transport.send(&call).await {
+                Ok(answer) => break answer,
+                Err(Error::NotFound(_) | Error::Gone(_)) if attempts.may_have_been_applied => return Ok(()),
+                Err(error) => attempts.failed(error).await?,
+            }
         };
-        match self.transport.send_until(&call, repeats).await {
-            Ok(answer) => answer.finish().await,
-            Err(Error::NotFound(_) | Error::Gone(_)) if broke.load(relaxed) => {}
-            Err(error) => return Err(error),
-        }
+        answer.finish().await;
         Ok(())
     }
 }

@@ -11,8 +11,8 @@ use std::sync::{Arc, OnceLock};
 use http::Method;
 use url::Url;
 
-pub use append::{Append, Appended};
 pub(crate) use append::Post;
+pub use append::{Append, Appended};
 pub use batch::Batch;
 pub use create::{Create, Created, Fork};
 pub use metadata::Head;

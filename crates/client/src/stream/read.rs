@@ -5,7 +5,7 @@ use http::Method;
 
 use super::{Batch, Stream, required};
 use crate::answer::Answer;
-use crate::transport::Call;
+use crate::transport::{Call, Repeat};
 use crate::{Error, Offset};
 
 impl Stream {
@@ -17,7 +17,13 @@ impl Stream {
     pub async fn read(&self, from: impl Into<Offset>) -> Result<Batch, Error> {
         let mut call = self.call(Method::GET);
         call.query(query::OFFSET, String::from(from.into()));
-        self.transport.repeat(async || Ok(self.page(&call).await?.0), Error::is_transient).await
+        let mut attempts = self.transport.attempts(Repeat::Transient);
+        loop {
+            match self.page(&call).await {
+                Ok((batch, _)) => return Ok(batch),
+                Err(error) => attempts.failed(error).await?,
+            }
+        }
     }
 
     /// Everything from `from` up to the tail, in one batch, all of it in memory. A [`reader`](Self::reader) takes it page

@@ -132,7 +132,11 @@ async fn carry(mut client: TcpStream, server: SocketAddr, fault: Option<Fault>) 
     }
 }
 
-async fn requests(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, most: usize) -> io::Result<()> {
+async fn requests(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    most: usize,
+) -> io::Result<()> {
     let (mut buffer, mut left) = (vec![0; 16 * 1024], most);
     loop {
         let count = from.read(&mut buffer).await?.min(left);
