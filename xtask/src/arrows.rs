@@ -70,7 +70,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         crate_name: TESTING,
-        may_use: &["headwater-protocol", "headwater-streams", "headwater-storage", "headwater-server"],
+        may_use: &[
+            "headwater-protocol",
+            "headwater-streams",
+            "headwater-storage",
+            "headwater-sessions",
+            "headwater-server",
+        ],
         never_uses: &[],
     },
     // These look at the servers from outside.

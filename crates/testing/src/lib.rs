@@ -11,10 +11,14 @@ mod embedded;
 mod faulty_store;
 mod operation;
 mod reopen;
+#[cfg(feature = "server")]
+mod server;
 pub mod stage;
 pub mod stress;
 
 pub use embedded::Embedded;
 pub use faulty_store::{Faults, FaultyStore};
 pub use reopen::{Reopen, SharedMemory};
+#[cfg(feature = "server")]
+pub use server::TestServer;
 pub use stage::Stage;
