@@ -225,6 +225,9 @@ impl Deciding<'_, '_> {
     }
 
     fn write(&mut self, event: &Event, key: &str, operation: Operation, row: Object) -> Result<Verdict, SessionError> {
+        let mut row = row;
+        // A row that a fork inherited names the source until something happens to it here.
+        row.set("sessionId", Json::text(self.context.session.as_str()));
         let value = row.encode();
         let is_kept = event.channel() != Channel::Presence;
         if is_kept && self.staged.bytes() + value.get().len() > STATE_BYTES_MAX {
