@@ -34,6 +34,8 @@ pub(crate) struct OpenLoop {
     rate: f64,
     warm_up: Duration,
     measure: Duration,
+    /// The shortest sleep: requests due by then go out together.
+    grain: Duration,
 }
 
 /// One connection's writing half.
@@ -53,7 +55,12 @@ struct Shared {
 impl OpenLoop {
     /// `rate` is in requests per second, on all connections together.
     pub(crate) fn new(rate: f64, scale: Scale) -> OpenLoop {
-        OpenLoop { rate, warm_up: scale.warm_up, measure: scale.measure }
+        OpenLoop { rate, warm_up: scale.warm_up, measure: scale.measure, grain: Duration::ZERO }
+    }
+
+    /// The same at rates at which to wake up for each request would cost more than to send it.
+    pub(crate) fn in_ticks(rate: f64, scale: Scale) -> OpenLoop {
+        OpenLoop { grain: Duration::from_millis(1), ..OpenLoop::new(rate, scale) }
     }
 
     /// Sends for the warm-up and the window, one connection for each lane, and waits for the last answer. Acknowledged are
@@ -104,7 +111,10 @@ impl OpenLoop {
         let (mut request, mut number) = (Vec::new(), 0u32);
         loop {
             let due = began + gap * number;
-            thread::sleep(due.saturating_duration_since(Instant::now()));
+            let early = due.saturating_duration_since(Instant::now());
+            if !early.is_zero() {
+                thread::sleep(early.max(self.grain));
+            }
             while u64::from(number) - shared.answered.load(Ordering::Relaxed).min(u64::from(number)) >= IN_FLIGHT_MAX
                 && !shared.stopping.load(Ordering::Relaxed)
             {

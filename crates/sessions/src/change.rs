@@ -116,6 +116,8 @@ struct WireHeaders<'a> {
     offset: Option<Cow<'a, str>>,
 }
 
+/// What a message takes besides its key, its value and its txid, and what separates it from the next.
+const MESSAGE_BYTES: usize = 128;
 const SNAPSHOT_START: &str = "snapshot-start";
 const SNAPSHOT_END: &str = "snapshot-end";
 
@@ -134,6 +136,10 @@ impl Change {
     }
 
     fn write(&self, out: &mut Vec<u8>) {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        out.reserve(
+            MESSAGE_BYTES + self.key.len() + text(&self.txid) + self.value.as_ref().map_or(0, |value| value.get().len()),
+        );
         let value = self.value.as_ref().map(Json::raw);
         let headers = WireHeaders {
             operation: Some(self.operation),
@@ -215,6 +221,7 @@ const BEFORE_KEY: &[u8] = b",\"key\":\"";
 pub(crate) fn copy_for_agent(stored: &[u8], session: &SessionId, out: &mut Vec<u8>) {
     // Only the type stands before the key, and no type's name looks like this.
     let at = memchr::memmem::find(stored, BEFORE_KEY).expect("a change has a key") + BEFORE_KEY.len();
+    out.reserve(stored.len() + session.as_str().len() + 1);
     out.extend_from_slice(&stored[..at]);
     // An id of a session needs no escapes.
     out.extend_from_slice(session.as_str().as_bytes());

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use memchr::memchr2;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -24,7 +25,10 @@ pub struct Json(Box<RawValue>);
 impl Json {
     /// Takes `raw` without the white space between its tokens.
     pub fn compact(raw: &RawValue) -> Self {
-        Self::from_valid(compact(raw.get()).0)
+        match compact(raw.get()).0 {
+            Cow::Borrowed(_) => Self(raw.to_owned()),
+            Cow::Owned(text) => Self::from_valid(text),
+        }
     }
 
     /// A string.
@@ -102,45 +106,48 @@ pub(crate) fn as_str(text: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str::<String>(text).ok().map(Cow::Owned)
 }
 
-/// Valid JSON without the white space between its tokens, and how deep it nests.
-pub(crate) fn compact(text: &str) -> (String, usize) {
-    let mut compacted = String::with_capacity(text.len());
+/// Valid JSON without the white space between its tokens, and how deep it nests. Most text has none and is not copied.
+pub(crate) fn compact(text: &str) -> (Cow<'_, str>, usize) {
+    let (bytes, mut compacted) = (text.as_bytes(), String::new());
     let (mut depth, mut deepest) = (0_usize, 0_usize);
-    let mut rest = text;
-    while let Some(at) = rest.find(['"', '[', '{', ']', '}', ' ', '\t', '\n', '\r']) {
-        compacted.push_str(&rest[..at]);
-        let byte = rest.as_bytes()[at];
-        let end = match byte {
-            b'"' => at + string_len(&rest[at..]),
-            _ => at + 1,
-        };
-        match byte {
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-        if !byte.is_ascii_whitespace() {
-            compacted.push_str(&rest[at..end]);
-        }
-        rest = &rest[end..];
-    }
-    compacted.push_str(rest);
-    (compacted, deepest)
-}
-
-/// Bytes of the string that `text` begins with, quotes included.
-fn string_len(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let mut at = 1;
+    let (mut at, mut kept) = (0, 0);
     while let Some(&byte) = bytes.get(at) {
         match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
+            b'"' => {
+                at += string_len(&bytes[at..]);
+                continue;
+            }
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                compacted.push_str(&text[kept..at]);
+                kept = at + 1;
+            }
+            _ => {}
         }
+        at += 1;
     }
-    text.len()
+    if kept == 0 {
+        return (Cow::Borrowed(text), deepest);
+    }
+    compacted.push_str(&text[kept..]);
+    (Cow::Owned(compacted), deepest)
+}
+
+/// Bytes of the string that `bytes` begin with, quotes included.
+fn string_len(bytes: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if bytes[at] == b'"' {
+            return at + 1;
+        }
+        at += 2;
+    }
+    bytes.len()
 }
 
 /// The text that all equal contents share.

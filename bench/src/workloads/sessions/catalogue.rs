@@ -25,7 +25,7 @@ pub(crate) fn catalogue(size: Size) -> Vec<Workload> {
         ),
     ];
     for (rate, target) in [(10_000, Some(DELIVERY_P99_MICROS_MAX)), (20_000, None)] {
-        let (connections, rate) = (64, size.of(rate));
+        let (connections, rate) = (64.min(sessions), size.of(rate));
         let load = ViewedLoad { sessions, viewers: VIEWERS, connections, rate, target };
         let name = format!("sessions: {rate} tokens/s to {sessions} sessions with {VIEWERS} SSE viewers each");
         workloads.push(named(name, SessionPlan::Viewers { load }));

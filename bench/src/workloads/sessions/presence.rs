@@ -46,7 +46,7 @@ pub(crate) async fn run(trial: &mut Trial<'_>, people: usize, moves_per_second: 
         let audience = Audience::open(&server, &ids, people, marked).await?;
         audience.record_from(clock.elapsed() + trial.scale.warm_up);
         let rate = (people * moves_per_second) as f64;
-        let outcome = OpenLoop::new(rate, trial.scale).drive(&server, lanes).await?;
+        let outcome = OpenLoop::in_ticks(rate, trial.scale).drive(&server, lanes).await?;
         let missing = audience.missing(outcome.sent * people as u64).await;
         let seconds = outcome.elapsed.as_secs_f64();
         let mut metrics = vec![

@@ -99,7 +99,7 @@ pub(crate) async fn run(trial: &mut Trial<'_>, load: &ViewedLoad) -> io::Result<
         let lanes = TokenPosts::lanes(&ids, load.connections, 1, Text::Stamps(clock));
         let audience = Audience::open(&server, &ids, load.viewers, |seen| Scanner::new(clock, seen)).await?;
         audience.record_from(clock.elapsed() + trial.scale.warm_up);
-        let outcome = OpenLoop::new(load.rate as f64, trial.scale).drive(&server, lanes).await?;
+        let outcome = OpenLoop::in_ticks(load.rate as f64, trial.scale).drive(&server, lanes).await?;
         report(audience, outcome, load.viewers).await
     });
     let mut metrics = run.await?;

@@ -188,11 +188,8 @@ impl<S: Store> Sessions<S> {
             let mut users = attendance.lock()?;
             let decision = self.decide(id, &State::default(), &users.presence, request)?;
             let at = users.presence.position();
-            let queued = self.queue_presence(id, &attendance, &mut users, &decision.presence)?;
+            let (ends, queued) = self.queue_presence(id, &attendance, &mut users, &decision.presence)?;
             self.inner.attendances.schedule(id, &mut users, self.inner.engine.now_ms());
-            let (_, ends) = encode_stored(&decision.presence);
-            let start = users.next.get() - ends.last().copied().unwrap_or_default() as u64;
-            let ends: Vec<Offset> = ends.into_iter().map(|end| Offset::new(start + end as u64)).collect();
             (answer(&decision, (Position::default(), &[]), (at, &ends)), queued)
         };
         queued.await?;
