@@ -163,7 +163,8 @@ impl Run {
         };
         let (rounds, seconds) = (runner.scale.rounds, runner.scale.measure.as_secs_f64());
         format!(
-            "Medians of {rounds} alternating round(s) of {seconds} s; {class}; load generator and server share {cores} cores."
+            "Medians of {rounds} alternating round(s) of {seconds} s; {class}; load generator and server share {cores} cores. \
+             The official server has no sessions."
         )
     }
 }

@@ -33,6 +33,7 @@ use crate::operation::Operation;
 use crate::problem::{Code, Problem};
 
 pub(crate) use failure::{Failure, Told};
+pub(crate) use publish::{take_events, takes_events};
 pub(crate) use reading::snapshot::snapshot;
 
 /// Methods that some of the routes take; what a URL is told that is none of them.
