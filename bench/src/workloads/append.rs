@@ -196,7 +196,13 @@ async fn drive(
 impl Gauge {
     pub(crate) fn new() -> Rc<Gauge> {
         let (recording, stopping) = (Cell::new(false), Cell::new(false));
-        Rc::new(Gauge { recording, stopping, acknowledged: Cell::new(0), answered: Cell::new(0), latencies: Latencies::new() })
+        Rc::new(Gauge {
+            recording,
+            stopping,
+            acknowledged: Cell::new(0),
+            answered: Cell::new(0),
+            latencies: Latencies::new(),
+        })
     }
 
     pub(crate) fn record(&self) {

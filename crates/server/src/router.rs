@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::IntoResponse;
+use headwater_protocol::header::PRODUCER_ID;
 use headwater_protocol::{InvalidPath, RESERVED_SEGMENT, ReadFrom, StreamPath, path_from_url};
 use headwater_streams::Store;
 use http::request::Parts;
@@ -92,7 +93,11 @@ pub(crate) fn is_append<S: Store>(edge: &Edge<S>, head: &Parts) -> bool {
         return false;
     }
     if sessions::is_route(path) {
-        return edge.sessions.is_some() && sessions::operation(&head.method, path) == Operation::SessionPublish;
+        // A session that does not know a producer yet asks the stream about it, and must not ask about the next request
+        // before it has taken this one.
+        return edge.sessions.is_some()
+            && sessions::operation(&head.method, path) == Operation::SessionPublish
+            && !head.headers.contains_key(PRODUCER_ID);
     }
     edge.config.root.strip(path).is_some_and(|path| path.split('/').next() != Some(RESERVED_SEGMENT))
 }

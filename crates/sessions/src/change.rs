@@ -138,7 +138,10 @@ impl Change {
     fn write(&self, out: &mut Vec<u8>) {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         out.reserve(
-            MESSAGE_BYTES + self.key.len() + text(&self.txid) + self.value.as_ref().map_or(0, |value| value.get().len()),
+            MESSAGE_BYTES
+                + self.key.len()
+                + text(&self.txid)
+                + self.value.as_ref().map_or(0, |value| value.get().len()),
         );
         let value = self.value.as_ref().map(Json::raw);
         let headers = WireHeaders {

@@ -11,8 +11,22 @@ use super::super::delivery::stamp_text;
 /// Tokens of one turn; then the next turn begins.
 const TURN_TOKENS: usize = 200;
 const WORDS: [&str; 16] = [
-    " the", " build", " fails", " because", " of", " a", " missing", " import", " in", " `main.rs`", ",", " so", " I",
-    " add", " it", ".\\n",
+    " the",
+    " build",
+    " fails",
+    " because",
+    " of",
+    " a",
+    " missing",
+    " import",
+    " in",
+    " `main.rs`",
+    ",",
+    " so",
+    " I",
+    " add",
+    " it",
+    ".\\n",
 ];
 
 /// What the texts say.
@@ -43,7 +57,8 @@ struct Target {
 impl TokenPosts {
     /// Posts of `events` tokens each to `sessions`, which no other connection writes to.
     pub(super) fn new(connection: usize, sessions: Vec<String>, events: usize, text: Text) -> TokenPosts {
-        let sessions = sessions.into_iter().map(|id| Target { path: format!("/api/streams?sessionId={id}"), sent: 0 }).collect();
+        let sessions =
+            sessions.into_iter().map(|id| Target { path: format!("/api/streams?sessionId={id}"), sent: 0 }).collect();
         TokenPosts { connection, sessions, next: 0, events, text, body: String::new() }
     }
 
