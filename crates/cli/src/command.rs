@@ -8,6 +8,7 @@ use clap_complete::Shell;
 
 use crate::limits::{DEMO_SPEED_MAX, INSPECT_ROWS, INSPECT_ROWS_MAX};
 use crate::settings::{SETTINGS, Setting};
+use crate::streams;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,7 +31,10 @@ Exit codes:
   3    the data directory is in use by another process
   4    the address is in use or cannot be bound
   5    the data directory cannot be read, is damaged, or was written by a newer version
-  6    no permission
+  6    no permission; the server does not know you, or you may not do this
+  7    no such stream or session, or it is no longer kept
+  8    refused: it is closed, differs, or takes no such input
+  9    no server answers
   130  ended at once by a second SIGINT; 143 by a second SIGTERM";
 
 /// The whole command line.
@@ -48,6 +52,7 @@ pub(crate) fn command() -> Command {
         .after_long_help(EXIT_CODES)
         .subcommand(with_settings(serve()))
         .subcommand(demo())
+        .subcommands(streams::commands())
         .subcommand(with_settings(check_config()))
         .subcommand(verify())
         .subcommand(inspect())

@@ -29,11 +29,28 @@ pub(crate) enum Failure {
     Data { dir: PathBuf, cause: String, advice: &'static str },
     #[error("no permission for {what}: {cause}; {advice}")]
     Permission { what: String, cause: String, advice: &'static str },
+    /// A server elsewhere, or the way to it.
+    #[error("{message}")]
+    Remote { kind: RemoteKind, message: String },
     #[error("{0}")]
     Other(String),
     /// Whoever read standard output has seen enough.
     #[error("standard output was closed")]
     OutputClosed,
+}
+
+/// What kept a server from doing what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RemoteKind {
+    /// It does not have what was named.
+    NotFound,
+    /// What was asked does not go with what is there.
+    Refused,
+    /// It does not answer.
+    Away,
+    /// Who asks may not.
+    Denied,
+    Other,
 }
 
 /// How a failure is written: as the log is.
@@ -48,12 +65,15 @@ impl Failure {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::OutputClosed => 0,
-            Self::Other(_) => 1,
+            Self::Other(_) | Self::Remote { kind: RemoteKind::Other, .. } => 1,
             Self::Configuration(_) | Self::Usage(_) => 2,
             Self::Locked { .. } => 3,
             Self::Bind { .. } => 4,
             Self::Data { .. } => 5,
-            Self::Permission { .. } => 6,
+            Self::Permission { .. } | Self::Remote { kind: RemoteKind::Denied, .. } => 6,
+            Self::Remote { kind: RemoteKind::NotFound, .. } => 7,
+            Self::Remote { kind: RemoteKind::Refused, .. } => 8,
+            Self::Remote { kind: RemoteKind::Away, .. } => 9,
         }
     }
 

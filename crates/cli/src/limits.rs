@@ -28,3 +28,24 @@ pub(crate) const DEMO_RETRY_DELAY: Duration = Duration::from_millis(250);
 pub(crate) const DEMO_RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
 /// How much faster the demo can be played.
 pub(crate) const DEMO_SPEED_MAX: f64 = 1_000.0;
+
+/// Times a command asks a server that does not answer.
+pub(crate) const REMOTE_ATTEMPTS_MAX: u32 = 3;
+/// Before it asks for the second time.
+pub(crate) const REMOTE_RETRY_INITIAL: Duration = Duration::from_millis(200);
+/// Factor from one pause to the next.
+pub(crate) const REMOTE_RETRY_FACTOR: f64 = 2.0;
+/// Longest pause. Commands that follow ask for as long as it takes.
+pub(crate) const REMOTE_RETRY_CAP: Duration = Duration::from_secs(10);
+/// Bytes of a file of headers.
+pub(crate) const HEADER_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes of one message that `append` takes from a line, a JSON value or an argument.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes that `append --bytes` reads at once; each piece is a message.
+pub(crate) const PIECE_BYTES: usize = 64 * 1024;
+/// Unacknowledged time after which `append` says that it is still trying.
+pub(crate) const APPEND_SILENCE: Duration = Duration::from_secs(5);
+/// Messages before the tail that `tail -n` goes back at most; they are held in memory.
+pub(crate) const TAIL_MESSAGES_MAX: u64 = 100_000;
+/// Streams that `ls` asks for at once: as many as a server gives.
+pub(crate) const LISTING_PAGE: u32 = 1_000;

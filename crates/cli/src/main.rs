@@ -13,10 +13,12 @@ mod inspect;
 mod limits;
 mod logging;
 mod output;
+mod remote;
 mod serve;
 mod sessions;
 mod settings;
 mod signals;
+mod streams;
 mod table;
 mod verify;
 
@@ -52,6 +54,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         Some(("sessions", flags)) => sessions::sessions(flags),
         Some(("completions", flags)) => generate::completions(flags),
         Some(("man", flags)) => generate::man(flags),
+        Some((name, flags)) if let Some(done) = streams::run(name, flags) => done,
         _ => unreachable!("clap asks for one of the commands it was told of"),
     }
 }

@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::fields::{FieldError, Fields};
 use crate::limits::{BODY_IDLE_TIMEOUT, CONNECT_TIMEOUT, OPERATION_ATTEMPTS_MAX, PAGE_BYTES_MAX, REQUEST_TIMEOUT};
+use crate::listing::{Listing, ListingPage};
 use crate::retry::RetrySchedule;
 use crate::transport::{Settings, Transport};
 use crate::{Error, Stream};
@@ -72,6 +73,31 @@ impl Client {
     /// [`Error::Invalid`] when the URL is not `http` or `https`.
     pub fn stream_at(&self, url: &str) -> Result<Stream, Error> {
         Ok(Stream::new(parse(url)?, self.transport.clone()))
+    }
+
+    /// One page of the streams below the base URL, in the order of their paths. An extension of Headwater: other servers
+    /// answer [`Error::NotFound`], and so does one that was told not to tell.
+    ///
+    /// ```no_run
+    /// # async fn example(client: headwater_client::Client) -> Result<(), headwater_client::Error> {
+    /// use headwater_client::Listing;
+    ///
+    /// let mut wanted = Some(Listing::all().prefix("chat/"));
+    /// while let Some(listing) = wanted {
+    ///     let page = client.list(&listing).await?;
+    ///     for stream in &page.streams {
+    ///         println!("{} ends at {}", stream.path, stream.tail);
+    ///     }
+    ///     wanted = page.next_cursor.map(|cursor| listing.after(cursor));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], and [`Error::Refused`] for a cursor or a limit that the server does not take.
+    pub async fn list(&self, listing: &Listing) -> Result<ListingPage, Error> {
+        listing.page(&self.base, &self.transport).await
     }
 
     /// Finds the stream at `path` and learns its content type.

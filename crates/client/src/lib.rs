@@ -5,6 +5,7 @@ mod answer;
 mod client;
 mod error;
 mod fields;
+mod listing;
 mod offset;
 mod producer;
 mod reader;
@@ -17,6 +18,7 @@ pub mod limits;
 pub use client::{Client, ClientBuilder};
 pub use error::{Cause, Error, Refusal};
 pub use fields::{FieldError, Fields};
+pub use listing::{ListedStream, Listing, ListingPage};
 pub use offset::Offset;
 pub use producer::{Producer, ProducerBuilder, Receipt};
 pub use reader::{

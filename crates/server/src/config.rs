@@ -27,6 +27,8 @@ pub struct ServerConfig {
     pub public_url: Option<PublicUrl>,
     /// Whose pages may call this server from a browser.
     pub cors_origins: CorsOrigins,
+    /// Whether the stream root answers which streams there are.
+    pub lists_streams: bool,
     /// How long a long-poll waits for data.
     pub long_poll_timeout: Duration,
     /// How long an SSE connection lives at most.
@@ -46,6 +48,7 @@ impl Default for ServerConfig {
             root: StreamRoot::default(),
             public_url: None,
             cors_origins: CorsOrigins::Any,
+            lists_streams: true,
             long_poll_timeout: Duration::from_secs(30),
             sse_lifetime: Duration::from_secs(60),
             durability: Durability::Durable,
@@ -79,6 +82,11 @@ impl StreamRoot {
     /// The prefix without a slash at its end.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether `path` is the root itself, with or without a slash at the end.
+    pub fn is(&self, path: &str) -> bool {
+        path == self.0 || self.strip(path) == Some("")
     }
 
     /// What follows the root and its slash in `path`; `None` when `path` lies outside.
@@ -198,6 +206,8 @@ mod tests {
         assert_eq!("/".parse::<StreamRoot>().unwrap().strip("/a/b"), Some("a/b"));
         assert_eq!("/v1/stream".parse::<StreamRoot>().unwrap().strip("/v1/stream/a"), Some("a"));
         assert_eq!(StreamRoot::default().strip("/v1/streams/a"), None);
+        assert!(StreamRoot::default().is("/v1/stream") && StreamRoot::default().is("/v1/stream/"));
+        assert!("/".parse::<StreamRoot>().unwrap().is("/") && !StreamRoot::default().is("/v1/streams"));
         for text in ["", "v1", "/v1/", "//", "/a b", "/../a", "/a%2f"] {
             assert!(text.parse::<StreamRoot>().is_err(), "{text:?}");
         }

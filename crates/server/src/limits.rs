@@ -55,6 +55,10 @@ pub const SSE_JOINED_BYTES_MAX: usize = 4 * 1024;
 pub const SESSION_FRAME_BYTES: usize = 16 * 1024;
 /// How often a live reader of a session hears that the connection lives.
 pub const SESSION_PING_INTERVAL: Duration = Duration::from_secs(15);
+/// Streams on a page of a listing unless the client says otherwise.
+pub const LISTING_STREAMS: usize = 100;
+/// Streams on a page of a listing at most.
+pub const LISTING_STREAMS_MAX: usize = 1_000;
 /// Warnings of one kind that are logged per second.
 pub const WARNINGS_PER_SECOND_MAX: u32 = 5;
 

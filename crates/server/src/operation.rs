@@ -9,6 +9,8 @@ pub(crate) enum Operation {
     LongPoll,
     Sse,
     Head,
+    /// Which streams there are.
+    List,
     Delete,
     Preflight,
     /// Health, metrics and subscriptions.
@@ -24,13 +26,14 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Create,
         Self::Append,
         Self::Read,
         Self::LongPoll,
         Self::Sse,
         Self::Head,
+        Self::List,
         Self::Delete,
         Self::Preflight,
         Self::Control,
@@ -48,6 +51,7 @@ impl Operation {
             Self::LongPoll => "long_poll",
             Self::Sse => "sse",
             Self::Head => "head",
+            Self::List => "list",
             Self::Delete => "delete",
             Self::Preflight => "preflight",
             Self::Control => "control",

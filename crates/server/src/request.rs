@@ -150,25 +150,29 @@ pub(crate) enum Live {
     Sse,
 }
 
-/// Parses the query of a GET. A parameter that the protocol knows must come once and say something.
-pub(crate) fn query(text: Option<&str>) -> Result<Query<'_>, Problem> {
-    let mut offset = None;
-    let mut live = None;
-    let mut cursor = None;
+/// The values of these parameters. Each must come once at most and say something; all others are ignored.
+pub(crate) fn parameters<'a, const N: usize>(
+    text: Option<&'a str>,
+    names: [&str; N],
+) -> Result<[Option<Cow<'a, str>>; N], Problem> {
+    let mut values = [const { None }; N];
     for pair in text.unwrap_or_default().split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let slot = match decoded(name).as_deref() {
-            Some(query::OFFSET) => &mut offset,
-            Some(query::LIVE) => &mut live,
-            Some(query::CURSOR) => &mut cursor,
-            _ => continue,
+        let Some(place) = decoded(name).and_then(|name| names.iter().position(|known| *known == name)) else {
+            continue;
         };
         let value = decoded(value).filter(|value| !value.is_empty());
         let value = value.ok_or_else(|| refused(name, "is empty or not well formed"))?;
-        if slot.replace(value).is_some() {
+        if values[place].replace(value).is_some() {
             return Err(refused(name, "was sent more than once"));
         }
     }
+    Ok(values)
+}
+
+/// Parses the query of a GET. A parameter that the protocol knows must come once and say something.
+pub(crate) fn query(text: Option<&str>) -> Result<Query<'_>, Problem> {
+    let [offset, live, cursor] = parameters(text, [query::OFFSET, query::LIVE, query::CURSOR])?;
     let invalid = |error: headwater_protocol::InvalidOffset| Problem::new(Code::InvalidOffset, error.to_string());
     let offset = offset.map(|offset| offset.parse()).transpose().map_err(invalid)?;
     let live = live_mode(live.as_deref())?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::response::IntoResponse;
 use headwater_protocol::header::PRODUCER_ID;
-use headwater_protocol::{InvalidPath, RESERVED_SEGMENT, ReadFrom, StreamPath, path_from_url};
+use headwater_protocol::{RESERVED_SEGMENT, ReadFrom, StreamPath, path_from_url};
 use headwater_streams::Store;
 use http::request::Parts;
 use http::{Method, Request};
@@ -18,7 +18,7 @@ use crate::problem::{Code, Problem, STREAM_METHODS};
 use crate::request::{self, Live};
 use crate::response::{Answer, Content};
 use crate::sessions;
-use crate::streams::{append, create, delete, head, long_poll, read, sse};
+use crate::streams::{append, create, delete, head, list, long_poll, read, sse};
 use crate::{body, health};
 
 type Outcome<S> = Result<Answer<S>, Problem>;
@@ -41,6 +41,7 @@ pub(crate) fn problem(problem: Problem) -> axum::response::Response {
 
 /// Where a request goes.
 enum Target {
+    Root,
     Stream(StreamPath),
     Sessions,
     Control,
@@ -61,6 +62,12 @@ pub(crate) async fn route<S: Store>(edge: &Arc<Edge<S>>, head: &Parts, body: Req
     }
     let path = match target {
         Target::Stream(path) => path,
+        Target::Root if head.method == Method::GET && edge.config.lists_streams => {
+            return (Operation::List, Box::pin(list::list(edge, head.uri.query())).await);
+        }
+        Target::Root => {
+            return (Operation::Unknown, Err(Problem::new(Code::NotFound, "the stream root itself is no stream")));
+        }
         Target::Control => return (Operation::Control, Box::pin(call(edge, &edge.control, head, body)).await),
         Target::Sessions => {
             let operation = sessions::operation(&head.method, head.uri.path());
@@ -122,6 +129,9 @@ fn target<S: Store>(edge: &Edge<S>, head: &Parts) -> Result<Target, Problem> {
     if edge.sessions.is_some() && sessions::is_route(path) {
         return Ok(Target::Sessions);
     }
+    if edge.config.root.is(path) {
+        return Ok(Target::Root);
+    }
     let Some(relative) = edge.config.root.strip(path) else {
         let is_api = edge.sessions.is_some() && sessions::is_below_prefix(path);
         return Ok(if is_api { Target::Sessions } else { Target::Control });
@@ -136,7 +146,6 @@ fn target<S: Store>(edge: &Edge<S>, head: &Parts) -> Result<Target, Problem> {
     match path_from_url(relative) {
         Ok(path) if edge.is_reserved(&path) => Ok(Target::Control),
         Ok(path) => Ok(Target::Stream(path)),
-        Err(InvalidPath::Empty) => Err(Problem::new(Code::NotFound, "the stream root itself is no stream")),
         Err(error) => Err(Problem::new(Code::InvalidPath, error.to_string())),
     }
 }

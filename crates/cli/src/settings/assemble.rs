@@ -26,6 +26,7 @@ impl Config {
             root: self.text("root").parse().expect(CHECKED),
             public_url: self.optional_text("public-url").map(|url| url.parse().expect(CHECKED)),
             cors_origins: self.origins("cors-origin").join(",").parse().expect(CHECKED),
+            lists_streams: self.text("listing") == "on",
             long_poll_timeout: self.duration("long-poll-timeout"),
             sse_lifetime: self.duration("sse-lifetime"),
             durability: self.durability(),

@@ -20,6 +20,8 @@ const SUGGESTION_LIKENESS_MIN: f64 = 0.7;
 const ENVIRONMENT_PREFIX: &str = "HEADWATER_";
 /// Names the configuration file.
 const FILE_VARIABLE: &str = "HEADWATER_CONFIG";
+/// Of the commands that are clients: a server that shares their environment has nothing to say about it.
+const CLIENT_VARIABLE: &str = "HEADWATER_URL";
 
 /// Where the text of an option was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +103,8 @@ impl Layers {
                 }
             }
         }
-        let known: Vec<String> = SETTINGS.iter().map(Setting::variable).chain([FILE_VARIABLE.to_owned()]).collect();
+        let others = [FILE_VARIABLE, CLIENT_VARIABLE].map(str::to_owned);
+        let known: Vec<String> = SETTINGS.iter().map(Setting::variable).chain(others).collect();
         for name in environment.keys().filter(|name| !known.contains(name)) {
             let hint = suggestion(name, known.iter().map(String::as_str));
             self.warnings.push(Problem(format!("{name} is set but names no option{hint}")));

@@ -130,6 +130,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     // Protocol
     Setting {
+        key: "listing",
+        group: Group::Protocol,
+        placeholder: "WHETHER",
+        kind: Kind::Choice(&["on", "off"]),
+        default: "on",
+        help: "Whether GET of the root tells which streams there are. Off where knowing a stream's name is what allows \
+               to read it.",
+        example: "off",
+    },
+    Setting {
         key: "long-poll-timeout",
         group: Group::Protocol,
         placeholder: "DURATION",

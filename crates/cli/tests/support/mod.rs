@@ -50,7 +50,12 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts the server on a free port and waits until it says where it listens.
     pub(crate) fn start(command: &mut Command) -> Self {
-        command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        Self::start_on(command, "127.0.0.1:0")
+    }
+
+    /// Starts the server there, such as where one was before.
+    pub(crate) fn start_on(command: &mut Command, listen: &str) -> Self {
+        command.args(["--listen", listen]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut banner = String::new();

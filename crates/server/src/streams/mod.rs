@@ -1,9 +1,10 @@
-//! The operations on one stream, one file each: parse, ask the engine, answer.
+//! The operations on one stream, one file each: parse, ask the engine, answer. And which streams there are.
 
 pub(crate) mod append;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod head;
+pub(crate) mod list;
 pub(crate) mod long_poll;
 pub(crate) mod page_body;
 pub(crate) mod read;

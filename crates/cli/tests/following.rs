@@ -1,0 +1,122 @@
+//! `read --follow` and `tail` while a stream grows and its server comes and goes.
+
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+
+use support::{Serving, headwater, run};
+
+/// A command that goes on, and what it says.
+struct Following {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Following {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Self { child, stdout, stderr }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn note(&mut self) -> String {
+        let mut line = String::new();
+        self.stderr.read_line(&mut line).unwrap();
+        line
+    }
+
+    fn succeeds(mut self) {
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+fn serve(dir: &Path, listen: &str) -> Serving {
+    Serving::start_on(headwater().arg("serve").arg("--data-dir").arg(dir), listen)
+}
+
+fn client(address: &str, args: &[&str]) -> Command {
+    let mut command = headwater();
+    command.args(args).args(["--url", &format!("http://{address}/v1/stream")]);
+    command
+}
+
+fn done(address: &str, args: &[&str]) {
+    let output = run(&mut client(address, args));
+    assert!(output.status.success(), "{args:?}: {output:?}");
+}
+
+#[test]
+fn a_follower_survives_a_restart_of_the_server_without_a_gap_or_a_repetition() {
+    let dir = tempfile::tempdir().unwrap();
+    for kind in ["text", "json"] {
+        let data = dir.path().join(kind);
+        let server = serve(&data, "127.0.0.1:0");
+        let address = server.address.clone();
+        done(&address, &["create", "s", "--type", kind]);
+        done(&address, &["append", "s", "1", "2"]);
+        let mut follower = Following::start(&mut client(&address, &["read", "s", "--follow"]));
+        assert_eq!([follower.line(), follower.line()], ["1", "2"]);
+        done(&address, &["append", "s", "3"]);
+        assert_eq!(follower.line(), "3");
+
+        server.signal("KILL");
+        server.wait();
+        assert!(follower.note().contains("going on when the server is back"));
+        let _server = serve(&data, &address);
+        done(&address, &["append", "s", "4", "--close"]);
+        assert!(follower.note().contains("back again"), "{kind}");
+        assert_eq!([follower.line(), follower.line()], ["4", ""]);
+        follower.succeeds();
+    }
+}
+
+#[test]
+fn an_append_waits_for_a_server_that_is_restarted_and_writes_everything_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = serve(dir.path(), "127.0.0.1:0");
+    let address = server.address.clone();
+    done(&address, &["create", "s"]);
+    let mut follower = Following::start(&mut client(&address, &["read", "s", "--follow", "-q"]));
+    let mut appending = client(&address, &["append", "s", "--close", "-q"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = appending.stdin.take().unwrap();
+    input.write_all(b"before\n").unwrap();
+    assert_eq!(follower.line(), "before");
+    server.signal("KILL");
+    server.wait();
+    input.write_all(b"meanwhile\n").unwrap();
+    let _server = serve(dir.path(), &address);
+    input.write_all(b"after\n").unwrap();
+    drop(input);
+    assert!(appending.wait().unwrap().success());
+    assert_eq!([follower.line(), follower.line(), follower.line()], ["meanwhile", "after", ""]);
+    follower.succeeds();
+}
+
+#[test]
+fn a_tail_begins_so_many_lines_or_messages_before_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = serve(dir.path(), "127.0.0.1:0");
+    for kind in ["text", "json"] {
+        done(&server.address, &["create", kind, "--type", kind]);
+        done(&server.address, &["append", kind, "1", "2", "3"]);
+        let mut tail = Following::start(&mut client(&server.address, &["tail", "-n", "2", kind]));
+        assert_eq!([tail.line(), tail.line()], ["2", "3"]);
+        done(&server.address, &["append", kind, "4", "--close"]);
+        assert_eq!([tail.line(), tail.line()], ["4", ""], "{kind}");
+        tail.succeeds();
+    }
+    let mut refused = client(&server.address, &["tail", "none"]);
+    assert_eq!(run(&mut refused).status.code(), Some(7));
+}
