@@ -13,14 +13,15 @@ use support::{PATIENCE, builder, created, fast};
 
 /// Connections that come to harm before all goes well.
 const FAULTS: usize = 30;
-/// Schedules of each kind; `HOSTILE_SEED` runs one alone.
-const SEEDS: u64 = 6;
+/// Schedules of each kind. `HOSTILE_SEED` runs one alone, `HOSTILE_SEEDS` so many.
+const SEEDS: usize = 6;
 
 fn seeds() -> Vec<u64> {
-    match std::env::var("HOSTILE_SEED") {
-        Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => (0..SEEDS).map(|_| rand::random()).collect(),
+    if let Ok(seed) = std::env::var("HOSTILE_SEED") {
+        return vec![seed.parse().unwrap()];
     }
+    let count = std::env::var("HOSTILE_SEEDS").map_or(SEEDS, |count| count.parse().unwrap());
+    (0..count).map(|_| rand::random()).collect()
 }
 
 fn hurried(url: &str) -> Client {
@@ -76,7 +77,9 @@ async fn reads_once(seed: u64, mode: Mode, content_type: &str) {
         }
         stream.close().await.unwrap();
     });
-    let batches = tokio::time::timeout(PATIENCE, read(&through, mode)).await.expect("it comes to an end");
+    let batches = tokio::time::timeout(PATIENCE, read(&through, mode))
+        .await
+        .unwrap_or_else(|_| panic!("seed {seed} comes to no end"));
     writing.await.unwrap();
     if is_json {
         let read: Vec<String> = batches.iter().flat_map(|batch| batch.json::<String>().unwrap()).collect();
@@ -132,6 +135,8 @@ async fn a_stream_has_every_message_once_after_any_schedule() {
     for (index, seed) in seeds().into_iter().enumerate() {
         let content_type = ["application/json", "text/plain"][index % 2];
         println!("seed {seed}, {content_type}");
-        tokio::time::timeout(PATIENCE, writes_once(seed, content_type)).await.expect("it comes to an end");
+        tokio::time::timeout(PATIENCE, writes_once(seed, content_type))
+            .await
+            .unwrap_or_else(|_| panic!("seed {seed} comes to no end"));
     }
 }
