@@ -12,7 +12,7 @@ use support::proxy::Proxy;
 use support::{PATIENCE, builder, created, fast};
 
 /// Connections that come to harm before all goes well.
-const FAULTS: usize = 30;
+const FAULTS: usize = 20;
 /// Schedules of each kind. `HOSTILE_SEED` runs one alone, `HOSTILE_SEEDS` so many.
 const SEEDS: usize = 6;
 
@@ -25,7 +25,7 @@ fn seeds() -> Vec<u64> {
 }
 
 fn hurried(url: &str) -> Client {
-    let quick = Duration::from_millis(100);
+    let quick = Duration::from_millis(400);
     builder(url).request_timeout(quick).body_idle_timeout(quick).connect_timeout(quick).build().unwrap()
 }
 
@@ -49,7 +49,7 @@ async fn read(stream: &Stream, mode: Mode) -> Vec<Batch> {
         let from = batches.last().map_or(Offset::start(), |batch| batch.offset.clone());
         let reader = stream.reader().from(from).mode(mode).retry(fast()).malformed_max(1000);
         let reader =
-            reader.idle_timeout(Duration::from_millis(150)).first_event_timeout(Duration::from_millis(60)).open();
+            reader.idle_timeout(Duration::from_millis(500)).first_event_timeout(Duration::from_millis(300)).open();
         // Every now and then the consumer goes away and another one takes over.
         let some: Vec<_> = reader.take(40).map(|batch| batch.unwrap()).collect().await;
         batches.extend(some);
