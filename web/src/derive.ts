@@ -25,5 +25,13 @@ export function derive<T>(sources: readonly Source[], compute: () => T): Readabl
   return { get, subscribe }
 }
 
-/** An empty array that is always the same one. */
-export const NONE: readonly never[] = Object.freeze([])
+const reversed = new WeakMap<object, Readable<readonly unknown[]>>()
+
+/** The rows of a table from the last to the first; one such view per table. */
+export function newestFirst<Row>(table: Readable<readonly Row[]>): Readable<readonly Row[]> {
+  const known = reversed.get(table) as Readable<readonly Row[]> | undefined
+  if (known) return known
+  const view = derive([table], () => [...table.get()].reverse())
+  reversed.set(table, view)
+  return view
+}

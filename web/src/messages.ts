@@ -3,7 +3,7 @@
  * new chunk (a deletion, a pending write, a rebuild) makes a message be joined anew.
  */
 import type { Chunk, Message } from "./channels.js"
-import { Table, type ReadableTable, type RowChange, type TableChanges } from "./table.js"
+import { Table, type ReadableTable, type TableChanges } from "./table.js"
 
 export function messageId(chunk: Pick<Chunk, "agentId" | "turn">): string {
   return `${chunk.agentId}-${chunk.turn ?? 0}`
@@ -40,9 +40,9 @@ export function deriveMessages(chunks: Table<Chunk>): ReadableTable<Message> {
 
 function apply(changes: Exclude<TableChanges<Chunk>, "all">, chunks: Table<Chunk>, messages: Table<Message>): void {
   const stale = new Set<string>()
-  for (const change of changes) {
-    const { row, before } = change
-    const isPlain = row !== undefined && before === undefined && !isPending(change, chunks)
+  for (const { row, before } of changes) {
+    // A pending chunk stands last, and others still come before it.
+    const isPlain = row !== undefined && before === undefined && !chunks.hasOverlays
     if (isPlain && !stale.has(messageId(row))) {
       messages.set(messageId(row), extended(messages.row(messageId(row)), row))
       continue
@@ -50,11 +50,6 @@ function apply(changes: Exclude<TableChanges<Chunk>, "all">, chunks: Table<Chunk
     for (const chunk of [row, before]) if (chunk) stale.add(messageId(chunk))
   }
   if (stale.size > 0) rejoin(stale, chunks, messages)
-}
-
-/** A pending chunk stands last, and others may still come before it. */
-function isPending(change: RowChange<Chunk>, chunks: Table<Chunk>): boolean {
-  return chunks.hasOverlay(change.key)
 }
 
 function rejoin(ids: Set<string>, chunks: Table<Chunk>, messages: Table<Message>): void {

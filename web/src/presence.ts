@@ -5,11 +5,14 @@
 import type { Cursor, Presence } from "./channels.js"
 import { ServerClock } from "./clock.js"
 import { CURSOR_THROTTLE_MS, HEARTBEAT_MS, PRESENT_FOR_MS, RELEASE_AFTER_MS } from "./limits.js"
-import type { SessionService, User } from "./service.js"
+import type { SessionService } from "./service.js"
 import { Shared } from "./shared.js"
 import { Store, type Readable, type Unsubscribe } from "./store.js"
 import type { ReadableTable } from "./table.js"
 import { Throttle } from "./throttle.js"
+
+/** How a user is shown to others. */
+export type Appearance = Pick<Presence, "displayName" | "avatarUrl">
 
 /** One user's presence in a session; shared by everybody in the page who shows it. */
 export class Attendance {
@@ -17,13 +20,14 @@ export class Attendance {
   readonly #sessionId: string
   readonly #shared: Shared
   readonly #cursor: Throttle<Cursor>
-  #user: User
+  readonly #userId: string
+  #appearance: Appearance = {}
   #heartbeat: ReturnType<typeof setInterval> | undefined
 
-  constructor(service: SessionService, sessionId: string, user: User) {
+  constructor(service: SessionService, sessionId: string, userId: string) {
     this.#service = service
     this.#sessionId = sessionId
-    this.#user = user
+    this.#userId = userId
     this.#cursor = new Throttle((cursor) => this.#tell({ cursor }), CURSOR_THROTTLE_MS)
     this.#shared = new Shared({ open: () => this.#join(), close: () => this.#leave(), lingerMs: RELEASE_AFTER_MS })
   }
@@ -33,10 +37,9 @@ export class Attendance {
   }
 
   /** Changes how the user is shown. */
-  describe(user: User): void {
-    const { displayName, avatarUrl } = this.#user
-    if (user.displayName === displayName && user.avatarUrl === avatarUrl) return
-    this.#user = user
+  describe({ displayName, avatarUrl }: Appearance): void {
+    if (this.#appearance.displayName === displayName && this.#appearance.avatarUrl === avatarUrl) return
+    this.#appearance = { displayName, avatarUrl }
     if (this.#heartbeat !== undefined) void this.#tell({})
   }
 
@@ -55,12 +58,13 @@ export class Attendance {
     this.#heartbeat = undefined
     this.#cursor.stop()
     // Silence says the same half a minute later.
-    this.#service.leave(this.#sessionId, this.#user.userId, { keepalive: true }).catch(() => {})
+    this.#service.leave(this.#sessionId, this.#userId, { keepalive: true }).catch(() => {})
   }
 
   /** A lost sign of life is made up for by the next one. */
   async #tell(more: { cursor?: Cursor }): Promise<void> {
-    await this.#service.updatePresence(this.#sessionId, { ...this.#user, ...more }).catch(() => {})
+    const data = { userId: this.#userId, ...this.#appearance, ...more }
+    await this.#service.updatePresence(this.#sessionId, data).catch(() => {})
   }
 }
 
@@ -70,11 +74,14 @@ export class Participants implements Readable<readonly Presence[]> {
   readonly #clock = new ServerClock()
   readonly #present = new Store<readonly Presence[]>([])
   #timer: ReturnType<typeof setTimeout> | undefined
+  readonly #connect: () => Unsubscribe
   #listeners = 0
   #unwatch: Unsubscribe | undefined
 
-  constructor(table: ReadableTable<Presence>) {
+  /** `connect` keeps the table up to date until it is taken back. */
+  constructor(table: ReadableTable<Presence>, connect: () => Unsubscribe) {
     this.#table = table
+    this.#connect = connect
   }
 
   get = (): readonly Presence[] => {
@@ -82,14 +89,16 @@ export class Participants implements Readable<readonly Presence[]> {
     return this.#present.get()
   }
 
-  /** Time is watched only while somebody listens. */
+  /** Connected, and watching the time, only while somebody listens. */
   subscribe = (listener: () => void): Unsubscribe => {
     this.#listeners += 1
+    const disconnect = this.#connect()
     this.#unwatch ??= this.#table.subscribe(() => this.#watch())
     const unsubscribe = this.#present.subscribe(listener)
     this.#watch()
     return () => {
       unsubscribe()
+      disconnect()
       this.#listeners -= 1
       if (this.#listeners > 0) return
       clearTimeout(this.#timer)

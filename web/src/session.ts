@@ -14,7 +14,7 @@ import { RELEASE_AFTER_MS } from "./limits.js"
 import { OptimisticWrites, type PendingWrite, type WriteOptions } from "./optimistic.js"
 import { Attendance, Participants } from "./presence.js"
 import { Router, type Handler } from "./router.js"
-import { SessionService, type Acknowledgement, type PresenceAcknowledgement, type User } from "./service.js"
+import { SessionService, type Acknowledgement, type PresenceAcknowledgement } from "./service.js"
 import { Shared } from "./shared.js"
 import { streamSource, type Batch, type LiveMode } from "./source.js"
 import type { DehydratedSession } from "./dehydrated.js"
@@ -54,7 +54,7 @@ export class Session {
     this.id = id
     this.service = new SessionService(http)
     this.tables = this.#tables.all
-    this.participants = new Participants(this.tables.presence)
+    this.participants = new Participants(this.tables.presence, () => this.retainPresence())
     this.#loaded = new Store(options.dehydrated !== undefined)
     this.#writes = new OptimisticWrites({
       sessionId: id,
@@ -116,7 +116,7 @@ export class Session {
     return this.#users.retain()
   }
 
-  /** Keeps presence connected until it is given back. */
+  /** Keeps presence connected until it is given back; listening to `participants` does, too. */
   retainPresence(): Unsubscribe {
     return this.#presenceUsers.retain()
   }
@@ -173,11 +173,10 @@ export class Session {
     return this.service.updatePresence(this.id, data)
   }
 
-  /** A user's presence: retain it to be there. */
-  attend(user: User): Attendance {
-    const attendance = this.#attendances.get(user.userId) ?? new Attendance(this.service, this.id, user)
-    this.#attendances.set(user.userId, attendance)
-    attendance.describe(user)
+  /** A user's presence: describe it, and retain it to be there. */
+  attend(userId: string): Attendance {
+    const attendance = this.#attendances.get(userId) ?? new Attendance(this.service, this.id, userId)
+    this.#attendances.set(userId, attendance)
     return attendance
   }
 

@@ -64,8 +64,8 @@ export class Table<Row extends object> implements ReadableTable<Row> {
     return [...this.#base.values()]
   }
 
-  hasOverlay(key: string): boolean {
-    return this.#overlays.has(key)
+  get hasOverlays(): boolean {
+    return this.#overlays.size > 0
   }
 
   set(key: string, row: Row): void {
