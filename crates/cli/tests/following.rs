@@ -37,6 +37,13 @@ impl Following {
         line
     }
 
+    /// The next note; fails when it says no more.
+    fn note_of(&mut self, what: &str) -> String {
+        let note = self.note();
+        assert!(!note.is_empty(), "{what}: it ended");
+        note
+    }
+
     fn succeeds(mut self) {
         assert!(self.child.wait().unwrap().success());
     }
@@ -76,7 +83,8 @@ fn a_follower_survives_a_restart_of_the_server_without_a_gap_or_a_repetition() {
         assert!(follower.note().contains("going on when the server is back"));
         let _server = serve(&data, &address);
         done(&address, &["append", "s", "4", "--close"]);
-        assert!(follower.note().contains("back again"), "{kind}");
+        // How often it tries until then is a matter of luck.
+        while !follower.note_of(kind).contains("back again") {}
         assert_eq!([follower.line(), follower.line()], ["4", ""]);
         follower.succeeds();
     }
