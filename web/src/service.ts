@@ -30,7 +30,7 @@ export interface SessionDetails extends SessionRow {
   earliest: string
   eventCount: number
   viewerCount: number
-  activeUsers: string[]
+  activeUsers: Presence[]
 }
 
 export interface SessionDraft {

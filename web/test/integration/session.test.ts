@@ -74,10 +74,19 @@ describe("a session against the real server", () => {
     await session.preload()
     const seen: string[] = []
     session.on("chunks", ({ value }) => value && seen.push(value.text))
-    const texts = await say(id, 20)
-    const destroying = setInterval(() => proxy.destroyAll(), 700)
-    texts.push(...(await say(id, 200, 20)))
-    clearInterval(destroying)
+    const texts: string[] = []
+    let isWriting = true
+    const writing = (async () => {
+      while (isWriting) texts.push(...(await say(id, 5, texts.length)))
+    })()
+    for (let cut = 0; cut < 3; cut += 1) {
+      const before = seen.length
+      await eventually(() => seen.length > before + 10, "more tokens")
+      proxy.destroyAll()
+      await eventually(() => session.connection.get().status === "reconnecting", "a lost connection")
+    }
+    isWriting = false
+    await writing
     await eventually(() => session.tables.messages.row("coder-1")?.text === texts.join(""))
     expect(seen).toEqual(texts)
   })
