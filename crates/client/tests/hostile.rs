@@ -1,5 +1,6 @@
 //! Readers and producers behind a proxy that cuts, delays, refuses, loses and garbles, by seeded schedules: afterwards
 //! the reader has every byte once, and the stream every message once.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod support;
 

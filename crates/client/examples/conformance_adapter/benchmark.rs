@@ -65,6 +65,8 @@ async fn roundtrip(
     content_type: Option<String>,
 ) -> Result<(usize, usize), Failure> {
     let stream = streams.stream(path)?;
+    let is_json = content_type.as_deref() == Some("application/json");
+    let payload = if is_json { json!("*".repeat(size)).to_string().into_bytes() } else { vec![42; size] };
     stream.create(create(content_type)).await?;
     let mut reader = stream.reader().mode(mode).open();
     let reading = async {
@@ -76,9 +78,9 @@ async fn roundtrip(
         }
         Ok(0)
     };
-    let (read, appended) = tokio::join!(reading, stream.append(vec![42; size]));
-    appended?;
-    Ok((size + read?, 1))
+    let appending = async { stream.append(payload).await.map_err(Failure::from) };
+    let (read, _) = tokio::try_join!(reading, appending)?;
+    Ok((size + read, 1))
 }
 
 async fn throughput_append(
