@@ -13,6 +13,8 @@ pub(crate) enum Subject<'a> {
     Stream(&'a str),
     /// The listing of streams.
     Listing,
+    /// The sessions of a server.
+    Sessions,
 }
 
 impl Subject<'_> {

@@ -130,7 +130,9 @@ fn replay() -> Command {
                 .value_parser(humantime::parse_duration),
         )
         .arg(color())
-        .after_long_help("Examples:\n  headwater session replay $ID --speed 4\n  headwater session replay $ID --pause-max 2s")
+        .after_long_help(
+            "Examples:\n  headwater session replay $ID --speed 4\n  headwater session replay $ID --pause-max 2s",
+        )
 }
 
 fn export() -> Command {

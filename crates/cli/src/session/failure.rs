@@ -13,11 +13,14 @@ pub(super) fn failed(error: &SessionError) -> Failure {
             ErrorCode::SessionNotFound | ErrorCode::InvalidId => {
                 (RemoteKind::NotFound, "`headwater session ls` tells which ones there are")
             }
-            ErrorCode::OffsetTrimmed => (RemoteKind::NotFound, "what lay there has expired; --from -1 begins with what is kept"),
-            ErrorCode::SessionClosed => (RemoteKind::Refused, "`headwater session fork` makes an open one of it"),
-            ErrorCode::Unauthorized | ErrorCode::Forbidden => {
-                (RemoteKind::Denied, "say who you are with --header 'Authorization: Bearer …', if that is what it wants")
+            ErrorCode::OffsetTrimmed => {
+                (RemoteKind::NotFound, "what lay there has expired; --from -1 begins with what is kept")
             }
+            ErrorCode::SessionClosed => (RemoteKind::Refused, "`headwater session fork` makes an open one of it"),
+            ErrorCode::Unauthorized | ErrorCode::Forbidden => (
+                RemoteKind::Denied,
+                "say who you are with --header 'Authorization: Bearer …', if that is what it wants",
+            ),
             _ if error.is_transient() => (RemoteKind::Away, "try again"),
             _ => (RemoteKind::Refused, "see docs/sessions.md for what the server takes"),
         },

@@ -15,29 +15,18 @@ use crate::session::view::one_line;
 use crate::table::{Align, Table};
 
 pub(super) async fn new(remote: &Remote, flags: &ArgMatches) -> Result<(), Failure> {
-    let mut wanted = NewSession::new(text(flags, "project").expect("it has a default"));
-    for (name, set) in [
-        ("title", NewSession::title::<String> as fn(NewSession, String) -> NewSession),
-        ("task", NewSession::task::<String>),
-        ("agent", NewSession::agent::<String>),
-    ] {
-        if let Some(value) = text(flags, name) {
-            wanted = set(wanted, value);
-        }
-    }
+    let wanted = NewSession::new(text(flags, "project").expect("it has a default"));
+    let wanted = with(flags, "title", wanted, NewSession::title);
+    let wanted = with(flags, "task", wanted, NewSession::task);
+    let wanted = with(flags, "agent", wanted, NewSession::agent);
     let row = sessions(remote)?.create(wanted).await.map_err(|error| failed(&error))?;
     begun(remote, &row)
 }
 
 pub(super) async fn fork(remote: &Remote, flags: &ArgMatches) -> Result<(), Failure> {
     let named = Named::of(remote, flags)?;
-    let mut wanted = NewSession::like_source();
-    if let Some(at) = text(flags, "at") {
-        wanted = wanted.at(at);
-    }
-    if let Some(title) = text(flags, "title") {
-        wanted = wanted.title(title);
-    }
+    let wanted = with(flags, "at", NewSession::like_source(), NewSession::at);
+    let wanted = with(flags, "title", wanted, NewSession::title);
     let row = named.client.fork(&named.id, wanted).await.map_err(|error| failed(&error))?;
     begun(remote, &row)
 }
@@ -62,12 +51,12 @@ pub(super) async fn list(remote: &Remote, flags: &ArgMatches) -> Result<(), Fail
     let client = sessions(remote)?;
     let rest = *flags.get_one::<u64>("limit").expect("it has a default");
     let mut rest = usize::try_from(rest).unwrap_or(usize::MAX);
-    let mut cursor = None;
+    let mut cursor: Option<String> = None;
     let mut rows = Vec::new();
     while rest > 0 {
         let mut wanted = filters(flags).limit(rest.min(SESSIONS_PAGE));
         if let Some(cursor) = cursor {
-            wanted = wanted.cursor::<String>(cursor);
+            wanted = wanted.cursor(cursor);
         }
         let page = client.list(wanted).await.map_err(|error| failed(&error))?;
         rest = rest.saturating_sub(page.sessions.len());
@@ -88,19 +77,19 @@ pub(super) async fn list(remote: &Remote, flags: &ArgMatches) -> Result<(), Fail
 }
 
 fn filters(flags: &ArgMatches) -> ListSessions {
-    let mut wanted = ListSessions::new();
-    for (name, set) in [
-        ("project", ListSessions::project::<String> as fn(ListSessions, String) -> ListSessions),
-        ("task", ListSessions::task::<String>),
-        ("agent", ListSessions::agent::<String>),
-        ("status", ListSessions::status::<String>),
-        ("search", ListSessions::search::<String>),
-    ] {
-        if let Some(value) = text(flags, name) {
-            wanted = set(wanted, value);
-        }
+    let wanted = with(flags, "project", ListSessions::new(), ListSessions::project);
+    let wanted = with(flags, "task", wanted, ListSessions::task);
+    let wanted = with(flags, "agent", wanted, ListSessions::agent);
+    let wanted = with(flags, "status", wanted, ListSessions::status);
+    with(flags, "search", wanted, ListSessions::search).sort("updatedAt", "desc")
+}
+
+/// What was asked for so far, and what this flag adds to it.
+fn with<T>(flags: &ArgMatches, name: &str, wanted: T, set: impl Fn(T, String) -> T) -> T {
+    match text(flags, name) {
+        Some(value) => set(wanted, value),
+        None => wanted,
     }
-    wanted.sort("updatedAt", "desc")
 }
 
 fn table(rows: &[SessionRow]) -> Table {
@@ -155,14 +144,27 @@ fn facts(detail: &SessionDetail, now: &StateAt) -> String {
         ("changed", format!("{} ago", ago(row.updated_at))),
         ("offset", row.offset.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)),
         ("events", detail.event_count.to_string()),
-        ("holds", format!("{} messages, {} tool calls, {} lines of terminal", now.messages.len(), now.tool_calls.len(), now.terminal.len())),
+        (
+            "holds",
+            format!(
+                "{} messages, {} tool calls, {} lines of terminal",
+                now.messages.len(),
+                now.tool_calls.len(),
+                now.terminal.len()
+            ),
+        ),
         ("here", if people.is_empty() { "nobody".to_owned() } else { people.join(", ") }),
     ];
     let mut text: String = facts.iter().map(|(name, fact)| format!("{name:<8} {fact}\n")).collect();
     for agent in &now.agent_state {
         let word = json!(agent.status);
         let said = agent.message.as_deref().map_or_else(String::new, |message| format!(": {}", shown(message)));
-        text.push_str(&format!("{:<8} {} is {}{said}\n", "agent", shown(&agent.agent_id), word.as_str().unwrap_or("?")));
+        text.push_str(&format!(
+            "{:<8} {} is {}{said}\n",
+            "agent",
+            shown(&agent.agent_id),
+            word.as_str().unwrap_or("?")
+        ));
     }
     text
 }

@@ -2,9 +2,7 @@
 
 use clap::ArgMatches;
 use headwater_client::Offset;
-use headwater_client::sessions::{
-    ConnectionState, Fed, PresenceGuard, Person, SessionFeed, SessionRow, SessionStatus,
-};
+use headwater_client::sessions::{ConnectionState, Fed, Person, PresenceGuard, SessionFeed, SessionRow, SessionStatus};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -50,7 +48,9 @@ impl Screen {
             return Ok(());
         }
         let title = row.title.as_deref().map_or_else(String::new, |title| one_line(title, VIEW_SUMMARY_CHARACTERS));
-        output::result(&format!("{} {}\n", paint.paint(Look::Bold, &title), paint.paint(Look::Dim, &row.id)).trim_start())
+        output::result(
+            &format!("{} {}\n", paint.paint(Look::Bold, &title), paint.paint(Look::Dim, &row.id)).trim_start(),
+        )
     }
 
     async fn follow(&mut self, mut feed: SessionFeed) -> Result<(), Failure> {

@@ -38,6 +38,10 @@ pub const INPUT_HISTORY_MAX: usize = 50;
 /// Events that a slow reader of [`Session::events`](super::Session::events) may lag behind.
 pub const EVENTS_LAG_MAX: usize = 1024;
 
+/// Events that the reader of a [`SessionFeed`](super::SessionFeed) may lag behind, before its connection is given up and made
+/// again where the reader is.
+pub const FEED_EVENTS_MAX: usize = 4096;
+
 /// Events in one request.
 pub const REQUEST_EVENTS_MAX: usize = 1000;
 /// Bytes of one event.

@@ -17,8 +17,8 @@ use headwater_client::sessions::{
 };
 
 use crate::limits::VIEW_SUMMARY_CHARACTERS;
-use page::{Page, summary};
 pub(crate) use page::one_line;
+use page::{Page, summary};
 pub(crate) use paint::{Look, Paint};
 use speech::Speech;
 use terminal::Terminal;
@@ -117,7 +117,12 @@ impl View {
             ToolStatus::Error => ("✗", Look::Bad),
             _ => ("?", Look::Dim),
         };
-        let mut told = format!("{} {} {}", self.paint.paint(look, mark), self.paint.name(&plain(&call.agent_id)), plain(&call.tool));
+        let mut told = format!(
+            "{} {} {}",
+            self.paint.paint(look, mark),
+            self.paint.name(&plain(&call.agent_id)),
+            plain(&call.tool)
+        );
         let is_over = matches!(call.status, ToolStatus::Complete | ToolStatus::Error);
         if !is_over || before.is_none() {
             push(&mut told, &summary(&call.input, VIEW_SUMMARY_CHARACTERS));
