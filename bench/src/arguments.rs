@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Kill a server again and again under concurrent producers, and verify every acknowledged message
     KillLoop(KillLoop),
+    /// Kill Headwater again and again under agent sessions, and verify every acknowledged event after each kill
+    SessionKillLoop(SessionKillLoop),
 }
 
 #[derive(Debug, Args)]
@@ -87,6 +89,25 @@ pub(crate) struct KillLoop {
     pub(crate) producers: usize,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct SessionKillLoop {
+    /// Headwater's binary [default: beside this one]
+    #[arg(long, value_name = "FILE")]
+    headwater: Option<PathBuf>,
+    /// Where the data directory is made [default: the system's temporary directory]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// How often to kill it
+    #[arg(long, default_value_t = 20)]
+    pub(crate) kills: usize,
+    /// Seed of every choice made [default: drawn and printed]
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Concurrent writers
+    #[arg(long, default_value_t = 12)]
+    pub(crate) writers: usize,
+}
+
 impl Servers {
     pub(crate) fn directory(&self) -> PathBuf {
         self.dir.clone().unwrap_or_else(env::temp_dir)
@@ -142,7 +163,8 @@ impl Run {
         };
         let (rounds, seconds) = (runner.scale.rounds, runner.scale.measure.as_secs_f64());
         format!(
-            "Medians of {rounds} alternating round(s) of {seconds} s; {class}; load generator and server share {cores} cores."
+            "Medians of {rounds} alternating round(s) of {seconds} s; {class}; load generator and server share {cores} cores. \
+             The official server has no sessions."
         )
     }
 }
@@ -154,6 +176,17 @@ impl KillLoop {
 
     pub(crate) fn directory(&self) -> PathBuf {
         self.servers.directory()
+    }
+}
+
+impl SessionKillLoop {
+    pub(crate) fn launch(&self) -> Launch {
+        let binary = self.headwater.clone().unwrap_or_else(|| beside_this_binary().join("headwater"));
+        Launch { kind: Kind::Headwater, binary, durability: Durability::Disk }
+    }
+
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.dir.clone().unwrap_or_else(env::temp_dir)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Measures servers from outside: side-by-side workloads, and the `kill -9` loop.
+//! Measures servers from outside: side-by-side workloads, and the `kill -9` loops.
 //!
 //! It knows the wire protocol and nothing of any server's code. All load comes from one thread, so that on a small
 //! machine the servers keep most of the cores.
@@ -11,6 +11,7 @@ mod process;
 mod report;
 mod runner;
 mod server;
+mod session_kill_loop;
 mod workloads;
 
 use std::error::Error;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let done = process::raise_open_files().map_err(Into::into).and_then(|_| match arguments.command {
         Command::Run(run) => runtime.block_on(measure(&run)),
         Command::KillLoop(arguments) => runtime.block_on(kill_loop::run(&arguments)),
+        Command::SessionKillLoop(arguments) => runtime.block_on(session_kill_loop::run(&arguments)),
     });
     match done {
         Ok(code) => code,

@@ -12,6 +12,7 @@ pub(crate) enum Unit {
     BytesPerSecond,
     SecondsPerGigabyte,
     BytesPerByte,
+    Times,
     Count,
 }
 
@@ -20,6 +21,7 @@ pub(crate) enum Unit {
 pub(crate) enum Target {
     RatioAtLeast(f64),
     RatioAtMost(f64),
+    AtLeast(f64),
     AtMost(f64),
 }
 
@@ -48,6 +50,7 @@ impl Target {
         match self {
             Target::RatioAtLeast(least) => ratio.map(|ratio| ratio >= least),
             Target::RatioAtMost(most) => ratio.map(|ratio| ratio <= most),
+            Target::AtLeast(least) => value.map(|value| value >= least),
             Target::AtMost(most) => value.map(|value| value <= most),
         }
     }
@@ -56,6 +59,7 @@ impl Target {
         match self {
             Target::RatioAtLeast(least) => format!("≥ {least}×"),
             Target::RatioAtMost(most) => format!("≤ {most}×"),
+            Target::AtLeast(least) => format!("≥ {}", unit.write(least)),
             Target::AtMost(most) => format!("≤ {}", unit.write(most)),
         }
     }
@@ -74,6 +78,7 @@ impl Unit {
             Unit::BytesPerSecond => format!("{}/s", bytes(value)),
             Unit::SecondsPerGigabyte => format!("{} s/GB", three(value)),
             Unit::BytesPerByte => format!("{} B/B", three(value)),
+            Unit::Times => format!("{}×", three(value)),
             Unit::Count => format!("{value:.0}"),
         }
     }

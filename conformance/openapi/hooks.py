@@ -101,7 +101,7 @@ BEYOND_A_SCHEMA = [
     (".*", r"must be 1 to \d+ bytes", "a schema counts characters, and limits are in bytes"),
     ("INVALID_PARAMS", r"bytes", "the same for a parameter"),
     (".*", r"must be .*a whole number", "a schema takes 1.0 for a whole number, and the server 1 alone"),
-    (".*", r"(an offset|the id of an event|cursor).*", "only what the server has handed out is a position"),
+    (".*", r"an offset|handed out|the id of an event|cursor", "only what the server has handed out is a position"),
     ("INVALID_PARAMS", r"must not be (before|after) ", "two parameters have to fit each other"),
     ("INVALID_PARAMS", r"must not be sent together", "one of two parameters"),
     ("INVALID_PARAMS", r"^sessionId is required$", "the other one of two parameters"),

@@ -53,6 +53,8 @@ def main():
 def start(data):
     port = free_port()
     arguments = ["serve", "--listen", f"127.0.0.1:{port}", "--data-dir", str(data), "--sse-lifetime", SSE_LIFETIME]
+    # Search answers only where there is an index.
+    arguments += ["--sessions-sql", str(data.with_suffix(".sqlite"))]
     server = subprocess.Popen([BINARY, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + START_TIMEOUT_SECONDS

@@ -15,6 +15,7 @@ pub(crate) struct Head {
     pub(crate) next_offset: Option<String>,
     pub(crate) cursor: Option<String>,
     pub(crate) up_to_date: bool,
+    pub(crate) closed: bool,
 }
 
 /// A response with its whole body.
@@ -32,7 +33,8 @@ impl Head {
         let parsed = response.parse(input).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let Status::Complete(length) = parsed else { return Ok(None) };
         let status = response.code.unwrap_or_default();
-        let mut head = Head { status, body: Body::UntilClose, next_offset: None, cursor: None, up_to_date: false };
+        let mut head =
+            Head { status, body: Body::UntilClose, next_offset: None, cursor: None, up_to_date: false, closed: false };
         if status == 204 || status == 304 || status < 200 {
             head.body = Body::Done;
         }
@@ -52,6 +54,7 @@ impl Head {
             17 if is("transfer-encoding") && self.body != Body::Done => self.body = Body::ChunkSize,
             18 if is("stream-next-offset") => self.next_offset = Some(text(header)?.to_owned()),
             13 if is("stream-cursor") => self.cursor = Some(text(header)?.to_owned()),
+            13 if is("stream-closed") => self.closed = true,
             17 if is("stream-up-to-date") => self.up_to_date = true,
             _ => {}
         }

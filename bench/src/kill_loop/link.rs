@@ -68,7 +68,7 @@ impl Link {
             let head = connection.head().await?;
             let mut body = Vec::new();
             connection.body(&head, &mut |bytes| body.extend_from_slice(bytes)).await?;
-            if head.status == 503 || head.status == 429 {
+            if matches!(head.status, 429 | 502 | 503) {
                 return Err(io::Error::other("the server asks to come back later"));
             }
             let retried = delivered.len() < attempted;

@@ -4,11 +4,11 @@
 //! is killed at random moments, also while it recovers; what was in flight is sent again with the same producer tuple. At
 //! the end every stream is read and compared with the model, once after the last kill and once more after a clean stop.
 
-mod killer;
-mod link;
+pub(crate) mod killer;
+pub(crate) mod link;
 mod message;
 mod model;
-mod producer;
+pub(crate) mod producer;
 mod verify;
 
 use std::error::Error;

@@ -25,6 +25,10 @@ impl Stop {
     pub(crate) fn set(&self) {
         self.0.set(true);
     }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.get()
+    }
 }
 
 #[derive(Debug)]
@@ -42,7 +46,7 @@ impl Producer {
     }
 
     pub(crate) async fn run(mut self, stop: Rc<Stop>) -> Model {
-        while !stop.0.get() {
+        while !stop.is_set() {
             if let Err(error) = self.step().await {
                 self.model.refused.push(format!("producer {}: {error}", self.model.producer));
                 break;

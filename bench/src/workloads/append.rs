@@ -57,6 +57,7 @@ pub(crate) struct Gauge {
     recording: Cell<bool>,
     stopping: Cell<bool>,
     acknowledged: Cell<u64>,
+    answered: Cell<u64>,
     latencies: Latencies,
 }
 
@@ -64,6 +65,8 @@ pub(crate) struct Gauge {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) acknowledged: u64,
+    /// All requests, those outside of the window included.
+    pub(crate) sent: u64,
     pub(crate) elapsed: Duration,
     pub(crate) latencies: Latencies,
     pub(crate) server: Usage,
@@ -91,8 +94,18 @@ pub(crate) async fn run(trial: &mut Trial<'_>, load: &AppendLoad) -> io::Result<
 
 /// Runs the load for its warm-up and its window.
 pub(crate) async fn measure(server: &Server, load: &AppendLoad, scale: Scale) -> io::Result<Outcome> {
+    measure_lanes(server, lanes(load), load.in_flight, scale).await
+}
+
+/// The same for any requests, one connection for each lane.
+pub(crate) async fn measure_lanes<R: Render + 'static>(
+    server: &Server,
+    lanes: Vec<R>,
+    in_flight: usize,
+    scale: Scale,
+) -> io::Result<Outcome> {
     let gauge = Gauge::new();
-    let tasks = start(server.address(), load, &gauge).await?;
+    let tasks = start_lanes(server.address(), lanes, in_flight, &gauge).await?;
     tokio::time::sleep(scale.warm_up).await;
     let (server_before, client_before) = (server.process().usage()?, Process::current().cpu()?);
     let began = Instant::now();
@@ -104,6 +117,7 @@ pub(crate) async fn measure(server: &Server, load: &AppendLoad, scale: Scale) ->
     stop(&gauge, tasks).await?;
     Ok(Outcome {
         acknowledged: gauge.acknowledged.get(),
+        sent: gauge.answered.get(),
         elapsed,
         latencies: gauge.latencies.clone(),
         server: Usage {
@@ -118,11 +132,23 @@ type Tasks = Vec<JoinHandle<io::Result<()>>>;
 
 /// Opens the connections and starts them; they run until [`stop`].
 pub(crate) async fn start(address: SocketAddr, load: &AppendLoad, gauge: &Rc<Gauge>) -> io::Result<Tasks> {
+    start_lanes(address, lanes(load), load.in_flight, gauge).await
+}
+
+fn lanes(load: &AppendLoad) -> Vec<Requests> {
+    (0..load.connections).map(|number| Requests::new(load, number)).collect()
+}
+
+async fn start_lanes<R: Render + 'static>(
+    address: SocketAddr,
+    lanes: Vec<R>,
+    in_flight: usize,
+    gauge: &Rc<Gauge>,
+) -> io::Result<Tasks> {
     let mut tasks = Vec::new();
-    for number in 0..load.connections {
+    for requests in lanes {
         let connection = Connection::open(address, ReadSize::Small).await?;
-        let (requests, gauge) = (Requests::new(load, number), gauge.clone());
-        tasks.push(spawn_local(drive(connection, requests, load.in_flight, gauge)));
+        tasks.push(spawn_local(drive(connection, requests, in_flight, gauge.clone())));
     }
     Ok(tasks)
 }
@@ -137,7 +163,7 @@ pub(crate) async fn stop(gauge: &Gauge, tasks: Tasks) -> io::Result<()> {
 
 async fn drive(
     mut connection: Connection,
-    mut requests: Requests,
+    mut requests: impl Render,
     in_flight: usize,
     gauge: Rc<Gauge>,
 ) -> io::Result<()> {
@@ -170,7 +196,13 @@ async fn drive(
 impl Gauge {
     pub(crate) fn new() -> Rc<Gauge> {
         let (recording, stopping) = (Cell::new(false), Cell::new(false));
-        Rc::new(Gauge { recording, stopping, acknowledged: Cell::new(0), latencies: Latencies::new() })
+        Rc::new(Gauge {
+            recording,
+            stopping,
+            acknowledged: Cell::new(0),
+            answered: Cell::new(0),
+            latencies: Latencies::new(),
+        })
     }
 
     pub(crate) fn record(&self) {
@@ -182,6 +214,7 @@ impl Gauge {
     }
 
     fn acknowledge(&self, sent: Option<Instant>) {
+        self.answered.set(self.answered.get() + 1);
         if let Some(sent) = sent
             && self.recording.get()
         {
@@ -214,6 +247,12 @@ impl Payload {
     pub(crate) fn bytes(self) -> usize {
         self.body().len()
     }
+}
+
+/// One connection's requests, one after another.
+pub(crate) trait Render {
+    /// Writes the next request behind what `out` holds.
+    fn render(&mut self, out: &mut Vec<u8>);
 }
 
 /// Renders one connection's appends, each to a stream chosen at random.
@@ -249,8 +288,10 @@ impl Requests {
             random: SmallRng::seed_from_u64(connection as u64),
         }
     }
+}
 
-    pub(crate) fn render(&mut self, out: &mut Vec<u8>) {
+impl Render for Requests {
+    fn render(&mut self, out: &mut Vec<u8>) {
         let stream = self.random.random_range(0..self.streams);
         out.extend_from_slice(&self.before_stream);
         push_digits(out, stream);

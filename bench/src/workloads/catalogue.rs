@@ -7,7 +7,7 @@ use crate::metric::Target;
 use super::append::{AppendLoad, AppendTargets, Payload, Producers};
 use super::catch_up::Content;
 use super::delivery::Mode;
-use super::{Plan, Scale, Servers, Workload};
+use super::{Plan, Scale, Servers, Workload, sessions};
 
 /// How large the workloads are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Size {
     }
 
     /// `full`, or a hundredth of it.
-    fn of(self, full: usize) -> usize {
+    pub(crate) fn of(self, full: usize) -> usize {
         match self {
             Size::Full => full,
             Size::Quick => full.div_ceil(100),
@@ -47,7 +47,7 @@ const MIB: u64 = 1 << 20;
 
 /// All workloads, in the order of the report.
 pub(crate) fn catalogue(size: Size) -> Vec<Workload> {
-    [appends(size), latencies(size), reads(size), footprints(size)].concat()
+    [appends(size), latencies(size), reads(size), footprints(size), sessions::catalogue(size)].concat()
 }
 
 fn appends(size: Size) -> Vec<Workload> {

@@ -1,7 +1,9 @@
 //! From the moment an append is sent to the moment a live reader holds its bytes.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::task::{LocalSet, spawn_local};
@@ -19,6 +21,8 @@ const RATE: u32 = 200;
 const MESSAGE_BYTES: usize = 256;
 const MARK: &[u8] = b"@@";
 const STAMP_DIGITS: usize = 19;
+/// Nanoseconds that a stamp counts before it begins again: ten to the power of its digits but one.
+pub(crate) const STAMP_RANGE: u64 = 10u64.pow(STAMP_DIGITS as u32 - 1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -84,9 +88,14 @@ pub(crate) async fn write_stamps(
 }
 
 fn stamp(now: Duration) -> Vec<u8> {
-    let mut body = format!("@@{:0width$}", now.as_nanos(), width = STAMP_DIGITS).into_bytes();
+    let mut body = stamp_text(now).into_bytes();
     body.resize(MESSAGE_BYTES, b'x');
     body
+}
+
+/// A stamp as it stands in a text.
+pub(crate) fn stamp_text(now: Duration) -> String {
+    format!("@@{:0width$}", now.as_nanos(), width = STAMP_DIGITS)
 }
 
 /// Finds stamps in delivered bytes, however the bytes were cut.
@@ -94,32 +103,51 @@ fn stamp(now: Duration) -> Vec<u8> {
 pub(crate) struct Scanner {
     clock: Instant,
     latencies: Latencies,
+    /// What stands before a stamp.
+    mark: &'static [u8],
+    /// Stamps before this are found and not recorded.
+    from: Rc<Cell<Duration>>,
+    found: Rc<Cell<u64>>,
     carried: Vec<u8>,
 }
 
 impl Scanner {
     pub(crate) fn new(clock: Instant, latencies: Latencies) -> Scanner {
-        Scanner { clock, latencies, carried: Vec::new() }
+        let (mark, from, found) = (MARK, Rc::default(), Rc::default());
+        Scanner { clock, latencies, mark, from, found, carried: Vec::new() }
+    }
+
+    pub(crate) fn marked(self, mark: &'static [u8]) -> Scanner {
+        Scanner { mark, ..self }
+    }
+
+    /// Records from a moment on, and counts every stamp into `found`.
+    pub(crate) fn counting(self, from: Rc<Cell<Duration>>, found: Rc<Cell<u64>>) -> Scanner {
+        Scanner { from, found, ..self }
     }
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         let now = self.clock.elapsed();
         self.carried.extend_from_slice(bytes);
         let mut from = 0;
-        while let Some(at) = memchr::memmem::find(&self.carried[from..], MARK) {
-            let digits = from + at + MARK.len();
+        while let Some(at) = memchr::memmem::find(&self.carried[from..], self.mark) {
+            let digits = from + at + self.mark.len();
             let Some(stamp) = self.carried.get(digits..digits + STAMP_DIGITS) else {
                 self.carried.drain(..from + at);
                 return;
             };
             let sent = std::str::from_utf8(stamp).ok().and_then(|digits| digits.parse().ok());
-            if let Some(sent) = sent.map(Duration::from_nanos) {
-                self.latencies.record(now.saturating_sub(sent));
+            // A number of JSON cannot begin with zeros, so a stamp may begin with another digit.
+            if let Some(sent) = sent.map(|nanos: u64| Duration::from_nanos(nanos % STAMP_RANGE)) {
+                self.found.set(self.found.get() + 1);
+                if sent >= self.from.get() {
+                    self.latencies.record(now.saturating_sub(sent));
+                }
             }
             from = digits + STAMP_DIGITS;
         }
         // A mark may be cut in two.
-        let keep = self.carried.len().max(from + 1) - 1;
+        let keep = self.carried.len().saturating_sub(self.mark.len() - 1).max(from);
         self.carried.drain(..keep);
     }
 }
@@ -133,8 +161,12 @@ pub(crate) struct Subscription {
 
 impl Subscription {
     pub(crate) async fn open(address: SocketAddr, target: &str) -> io::Result<Subscription> {
+        Subscription::open_at(address, &format!("{target}?offset=now&live=sse")).await
+    }
+
+    pub(crate) async fn open_at(address: SocketAddr, url: &str) -> io::Result<Subscription> {
         let mut connection = Connection::open(address, ReadSize::Small).await?;
-        connection.send(&get(&format!("{target}?offset=now&live=sse"))).await?;
+        connection.send(&get(url)).await?;
         let head = connection.head().await?;
         if !head.is_success() {
             return Err(io::Error::other(format!("an SSE request was answered with status {}", head.status)));

@@ -11,8 +11,10 @@ mod fan_out;
 mod half_load;
 mod latency;
 mod mixed;
+mod open_loop;
 mod resident;
 mod restart;
+mod sessions;
 mod setup;
 mod written;
 
@@ -54,6 +56,7 @@ pub(crate) enum Plan {
     Restart { streams: usize, official_streams: usize },
     Idle { streams: usize, official_streams: usize },
     Written { streams: usize, bytes: u64 },
+    Sessions(sessions::SessionPlan),
 }
 
 /// How long and how often.
@@ -111,6 +114,7 @@ impl Workload {
                 resident::run(trial, trial.streams(*streams, *official_streams)).await
             }
             Plan::Written { streams, bytes } => written::run(trial, *streams, *bytes).await,
+            Plan::Sessions(plan) => plan.run(trial).await,
         }
     }
 

@@ -43,11 +43,9 @@ fn a_follower_survives_a_restart_of_the_server_without_a_gap_or_a_repetition() {
         server.wait();
         assert!(follower.note().contains("going on when the server is back"));
         let _server = serve(&data, &address);
-        done(&address, &["append", "s", "4"]);
-        assert!(follower.note().contains("back again"), "{kind}");
-        assert_eq!(follower.line(), "4");
-        done(&address, &["close", "s"]);
-        assert_eq!(follower.line(), "");
+        done(&address, &["append", "s", "4", "--close"]);
+        follower.notes_until("back again");
+        assert_eq!([follower.line(), follower.line()], ["4", ""], "{kind}");
         follower.succeeds();
     }
 }

@@ -1,4 +1,5 @@
 //! Producers, against a server that behaves.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod support;
 

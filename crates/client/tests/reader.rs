@@ -1,4 +1,5 @@
 //! Readers, against servers that behave and servers that do not.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The operations of a stream, against a server.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod support;
 

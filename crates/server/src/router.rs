@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::IntoResponse;
+use headwater_protocol::header::PRODUCER_ID;
 use headwater_protocol::{RESERVED_SEGMENT, ReadFrom, StreamPath, path_from_url};
 use headwater_streams::Store;
 use http::request::Parts;
@@ -71,6 +72,9 @@ pub(crate) async fn route<S: Store>(edge: &Arc<Edge<S>>, head: &Parts, body: Req
         Target::Sessions => {
             let operation = sessions::operation(&head.method, head.uri.path());
             let Some(mounted) = &edge.sessions else { return (operation, Err(nothing_here())) };
+            if sessions::takes_events(&head.method, head.uri.path()) {
+                return (operation, Box::pin(sessions::take_events(edge, mounted, head, body)).await);
+            }
             return (operation, Box::pin(call(edge, &mounted.router, head, body)).await);
         }
     };
@@ -89,11 +93,20 @@ pub(crate) async fn route<S: Store>(edge: &Arc<Edge<S>>, head: &Parts, body: Req
     }
 }
 
-/// Whether the request appends to a stream: such requests may overlap.
+/// Whether the request appends to a stream or to a session: such requests may overlap.
 pub(crate) fn is_append<S: Store>(edge: &Edge<S>, head: &Parts) -> bool {
-    head.method == Method::POST
-        && edge.config.root.strip(head.uri.path()).is_some_and(|path| path.split('/').next() != Some(RESERVED_SEGMENT))
-        && !sessions::is_route(head.uri.path())
+    let path = head.uri.path();
+    if head.method != Method::POST {
+        return false;
+    }
+    if sessions::is_route(path) {
+        // A session that does not know a producer yet asks the stream about it, and must not ask about the next request
+        // before it has taken this one.
+        return edge.sessions.is_some()
+            && sessions::operation(&head.method, path) == Operation::SessionPublish
+            && !head.headers.contains_key(PRODUCER_ID);
+    }
+    edge.config.root.strip(path).is_some_and(|path| path.split('/').next() != Some(RESERVED_SEGMENT))
 }
 
 /// Whether the answer, once it is there, is one that grows: who reads it must be noticed when they leave.

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::channel::RowType;
-use crate::id::{AgentId, SessionId};
+use crate::id::SessionId;
 use crate::json::Json;
 use crate::limits::TIMESTAMP_MS_MAX;
 
@@ -116,6 +116,8 @@ struct WireHeaders<'a> {
     offset: Option<Cow<'a, str>>,
 }
 
+/// What a message takes besides its key, its value and its txid, and what separates it from the next.
+const MESSAGE_BYTES: usize = 128;
 const SNAPSHOT_START: &str = "snapshot-start";
 const SNAPSHOT_END: &str = "snapshot-end";
 
@@ -126,23 +128,22 @@ impl Change {
         Self { key: format!("{session}:{}", self.key), ..self.clone() }
     }
 
-    /// The agent whose stream shows it, too.
-    pub fn agent(&self) -> Option<AgentId> {
-        #[derive(Deserialize)]
-        struct HasAgent<'a> {
-            #[serde(rename = "agentId", borrow)]
-            agent_id: Cow<'a, str>,
-        }
-        if !matches!(self.row_type, RowType::Chunk | RowType::Tool | RowType::State) {
-            return None;
-        }
-        let row: HasAgent<'_> = serde_json::from_str(self.value.as_ref()?.get()).ok()?;
-        AgentId::new(&row.agent_id).ok()
-    }
-
     /// As compact JSON.
     pub fn encode(&self) -> String {
-        let value = self.value.as_ref().map(|value| serde_json::from_str(value.get()).expect("it was checked"));
+        let mut out = Vec::new();
+        self.write(&mut out);
+        String::from_utf8(out).expect("JSON is UTF-8")
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        out.reserve(
+            MESSAGE_BYTES
+                + self.key.len()
+                + text(&self.txid)
+                + self.value.as_ref().map_or(0, |value| value.get().len()),
+        );
+        let value = self.value.as_ref().map(Json::raw);
         let headers = WireHeaders {
             operation: Some(self.operation),
             txid: self.txid.as_deref().map(Cow::Borrowed),
@@ -150,7 +151,8 @@ impl Change {
             ..WireHeaders::default()
         };
         let row_type = Some(self.row_type.as_str().into());
-        encode(&Wire { row_type, key: Some(self.key.as_str().into()), value, headers })
+        let wire = Wire { row_type, key: Some(self.key.as_str().into()), value, headers };
+        serde_json::to_writer(out, &wire).expect("texts and checked JSON serialize into memory");
     }
 }
 
@@ -207,11 +209,27 @@ pub fn encode_stored<'a>(changes: impl IntoIterator<Item = &'a Change>) -> (Byte
     let (mut stored, mut ends) = (Vec::new(), Vec::new());
     for change in changes {
         // Compact JSON holds no line break, so the message's text is its stored form already.
-        stored.extend_from_slice(change.encode().as_bytes());
+        change.write(&mut stored);
         stored.extend_from_slice(MESSAGE_END);
         ends.push(stored.len());
     }
     (stored.into(), ends)
+}
+
+/// What stands before the text of a change's key.
+const BEFORE_KEY: &[u8] = b",\"key\":\"";
+
+/// Writes a stored message of `session` as it stands in the stream of an agent: the message of
+/// [`Change::in_agent_stream`], without encoding it again.
+pub(crate) fn copy_for_agent(stored: &[u8], session: &SessionId, out: &mut Vec<u8>) {
+    // Only the type stands before the key, and no type's name looks like this.
+    let at = memchr::memmem::find(stored, BEFORE_KEY).expect("a change has a key") + BEFORE_KEY.len();
+    out.reserve(stored.len() + session.as_str().len() + 1);
+    out.extend_from_slice(&stored[..at]);
+    // An id of a session needs no escapes.
+    out.extend_from_slice(session.as_str().as_bytes());
+    out.push(b':');
+    out.extend_from_slice(&stored[at..]);
 }
 
 /// Unix milliseconds as RFC 3339 in UTC, always with milliseconds.
@@ -301,6 +319,12 @@ mod tests {
     #[test]
     fn keys_of_agent_streams_name_their_session() {
         let session = SessionId::new("s1").unwrap();
-        assert_eq!(change(Operation::Delete, None).in_agent_stream(&session).key, "s1:a \"b\"");
+        for change in [change(Operation::Insert, Some(r#"{"key":"x"}"#)), change(Operation::Delete, None)] {
+            let in_agent_stream = change.in_agent_stream(&session);
+            assert_eq!(in_agent_stream.key, "s1:a \"b\"");
+            let mut copy = Vec::new();
+            copy_for_agent(change.encode().as_bytes(), &session, &mut copy);
+            assert_eq!(copy, in_agent_stream.encode().as_bytes());
+        }
     }
 }

@@ -87,7 +87,7 @@ pub fn decide(
     context: &mut Context<'_>,
 ) -> Result<Decision, SessionError> {
     let txid = request.txid.clone().unwrap_or_else(|| context.ids.next_id(context.now_ms));
-    let mut deciding = Deciding { staged: Staged::new(state, presence), txid, context };
+    let mut deciding = Deciding { staged: Staged::new(state, presence, request.inputs.len()), txid, context };
     let mut answers = Vec::with_capacity(request.inputs.len());
     for (index, input) in request.inputs.iter().enumerate() {
         let answer = deciding.input(input);
@@ -209,7 +209,7 @@ impl Deciding<'_, '_> {
         let joined_at = was("joinedAt").filter(|_| !comes_anew).unwrap_or(now_ms);
         row.set("lastSeen", Json::whole(last_seen.max(now_ms)));
         row.set("joinedAt", Json::whole(joined_at));
-        self.write(event, user_id, operation, event.in_order(&row))
+        self.write(event, user_id, operation, event.in_order(row))
     }
 
     /// The row that `event` makes when there is none, with what the server fills.
@@ -221,10 +221,13 @@ impl Deciding<'_, '_> {
             row.set("timestamp", Json::whole(self.context.now_ms));
         }
         event.check_complete(&row)?;
-        Ok(event.in_order(&row))
+        Ok(event.in_order(row))
     }
 
     fn write(&mut self, event: &Event, key: &str, operation: Operation, row: Object) -> Result<Verdict, SessionError> {
+        let mut row = row;
+        // A row that a fork inherited names the source until something happens to it here.
+        row.set("sessionId", Json::text(self.context.session.as_str()));
         let value = row.encode();
         let is_kept = event.channel() != Channel::Presence;
         if is_kept && self.staged.bytes() + value.get().len() > STATE_BYTES_MAX {

@@ -35,10 +35,10 @@ impl Event {
     /// Reads the `data` of an event sent to `session`.
     pub fn parse(channel: Channel, data: &RawValue, session: &SessionId) -> Result<Self, SessionError> {
         let object = bounded_object("data", data)?;
-        Self::from_object(channel, &object, session)
+        Self::from_object(channel, object, session)
     }
 
-    pub(crate) fn from_object(channel: Channel, object: &Object, session: &SessionId) -> Result<Self, SessionError> {
+    pub(crate) fn from_object(channel: Channel, object: Object, session: &SessionId) -> Result<Self, SessionError> {
         let given = read(fields_of(channel), object)?;
         if given.values.text("sessionId").is_some_and(|id| id != session.as_str()) {
             return Err(SessionError::field("sessionId", "must be the session that the event is sent to"));
@@ -74,11 +74,11 @@ impl Event {
     }
 
     /// `row` with the fields in the order in which the channel lists them.
-    pub(crate) fn in_order(&self, row: &Object) -> Object {
+    pub(crate) fn in_order(&self, mut row: Object) -> Object {
         let mut ordered = Object::default();
         for field in fields_of(self.channel) {
-            if let Some(value) = row.get(field.name) {
-                ordered.set(field.name, value.clone());
+            if let Some(value) = row.take(field.name) {
+                ordered.push(field.name, value);
             }
         }
         ordered

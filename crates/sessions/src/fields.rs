@@ -75,7 +75,7 @@ pub(crate) struct Given {
 }
 
 /// Checks an object's fields one by one; which are missing is for [`missing`] to say.
-pub(crate) fn read(fields: &'static [Field], object: &Object) -> Result<Given, SessionError> {
+pub(crate) fn read(fields: &'static [Field], mut object: Object) -> Result<Given, SessionError> {
     if let Some(name) = object.repeated() {
         return Err(SessionError::field(name, "is given twice"));
     }
@@ -85,11 +85,11 @@ pub(crate) fn read(fields: &'static [Field], object: &Object) -> Result<Given, S
     }
     let mut given = Given::default();
     for field in fields {
-        let Some(value) = object.get(field.name) else { continue };
+        let Some(value) = object.take(field.name) else { continue };
         match (value.is_null() && !matches!(field.kind, Kind::Any), field.need) {
             (false, _) | (true, Need::Required) => {
-                field.kind.check(field.name, value)?;
-                given.values.set(field.name, value.clone());
+                field.kind.check(field.name, &value)?;
+                given.values.push(field.name, value);
             }
             (true, Need::Optional) => given.cleared.push(field.name),
             (true, Need::Filled) => {}
@@ -159,7 +159,7 @@ fn check_object(path: &str, fields: &'static [Field], value: &Json) -> Result<()
         }
         other => other,
     };
-    let given = read(fields, &object).map_err(inside)?;
+    let given = read(fields, object).map_err(inside)?;
     missing(fields, &given.values).map_err(inside)
 }
 

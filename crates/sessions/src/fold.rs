@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::change::{Change, Message, Operation};
 use crate::channel::RowType;
 use crate::event::ToolStatus;
-use crate::json::Object;
+use crate::json::{Fields, Object};
 use crate::limits::CHUNK_ID_MEMORY_BYTES;
 use crate::messages::{Chunk, Messages};
 use crate::position::Position;
@@ -185,8 +185,8 @@ impl State {
             return Err(Ignored::ChunkChanged);
         };
         let row: StoredChunk<'_> = serde_json::from_str(value.get()).map_err(|_| Ignored::NotAChunk)?;
-        let object = Object::parse(value.get()).ok_or(Ignored::NotAChunk)?;
-        self.seen.remember(&change.key, Content::of(&object), at);
+        let fields = Fields::parse(value.get()).ok_or(Ignored::NotAChunk)?;
+        self.seen.remember(&change.key, Content::of_fields(fields.iter()), at);
         let chunk = Chunk {
             id: &change.key,
             agent_id: &row.agent_id,

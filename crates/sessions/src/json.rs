@@ -8,10 +8,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use memchr::memchr2;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+/// Most objects have no more fields.
+const FIELDS_EXPECTED: usize = 8;
 
 /// One JSON value as compact source text.
 #[derive(Clone, Serialize, Deserialize)]
@@ -21,7 +25,10 @@ pub struct Json(Box<RawValue>);
 impl Json {
     /// Takes `raw` without the white space between its tokens.
     pub fn compact(raw: &RawValue) -> Self {
-        Self::from_valid(compact(raw.get()).0)
+        match compact(raw.get()).0 {
+            Cow::Borrowed(_) => Self(raw.to_owned()),
+            Cow::Owned(text) => Self::from_valid(text),
+        }
     }
 
     /// A string.
@@ -51,6 +58,10 @@ impl Json {
     /// The source text.
     pub fn get(&self) -> &str {
         self.0.get()
+    }
+
+    pub(crate) fn raw(&self) -> &RawValue {
+        &self.0
     }
 
     /// Whether it is `null`.
@@ -83,7 +94,8 @@ impl PartialEq for Json {
 
 impl Eq for Json {}
 
-fn as_str(text: &str) -> Option<Cow<'_, str>> {
+/// The text of a string's source.
+pub(crate) fn as_str(text: &str) -> Option<Cow<'_, str>> {
     if !text.starts_with('"') {
         return None;
     }
@@ -94,56 +106,68 @@ fn as_str(text: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str::<String>(text).ok().map(Cow::Owned)
 }
 
-/// Valid JSON without the white space between its tokens, and how deep it nests.
-pub(crate) fn compact(text: &str) -> (String, usize) {
-    let mut compacted = String::with_capacity(text.len());
+/// Valid JSON without the white space between its tokens, and how deep it nests. Most text has none and is not copied.
+pub(crate) fn compact(text: &str) -> (Cow<'_, str>, usize) {
+    let (bytes, mut compacted) = (text.as_bytes(), String::new());
     let (mut depth, mut deepest) = (0_usize, 0_usize);
-    let mut rest = text;
-    while let Some(at) = rest.find(['"', '[', '{', ']', '}', ' ', '\t', '\n', '\r']) {
-        compacted.push_str(&rest[..at]);
-        let byte = rest.as_bytes()[at];
-        let end = match byte {
-            b'"' => at + string_len(&rest[at..]),
-            _ => at + 1,
-        };
-        match byte {
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-        if !byte.is_ascii_whitespace() {
-            compacted.push_str(&rest[at..end]);
-        }
-        rest = &rest[end..];
-    }
-    compacted.push_str(rest);
-    (compacted, deepest)
-}
-
-/// Bytes of the string that `text` begins with, quotes included.
-fn string_len(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let mut at = 1;
+    let (mut at, mut kept) = (0, 0);
     while let Some(&byte) = bytes.get(at) {
         match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
+            b'"' => {
+                at += string_len(&bytes[at..]);
+                continue;
+            }
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                compacted.push_str(&text[kept..at]);
+                kept = at + 1;
+            }
+            _ => {}
         }
+        at += 1;
     }
-    text.len()
+    if kept == 0 {
+        return (Cow::Borrowed(text), deepest);
+    }
+    compacted.push_str(&text[kept..]);
+    (Cow::Owned(compacted), deepest)
+}
+
+/// Bytes of the string that `bytes` begin with, quotes included.
+fn string_len(bytes: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if bytes[at] == b'"' {
+            return at + 1;
+        }
+        at += 2;
+    }
+    bytes.len()
 }
 
 /// The text that all equal contents share.
-pub(crate) fn canonical(text: &str) -> String {
+pub(crate) fn canonical(text: &str) -> Cow<'_, str> {
+    let is_so_already = match text.as_bytes().first() {
+        Some(b'"') => !text.contains('\\'),
+        Some(b'{' | b'[') => false,
+        _ => true,
+    };
+    if is_so_already {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::with_capacity(text.len());
     write_canonical(text, &mut out);
-    out
+    Cow::Owned(out)
 }
 
 fn write_canonical(text: &str, out: &mut String) {
     let is_written = match text.as_bytes().first() {
+        Some(b'"') if !text.contains('\\') => None,
         Some(b'"') => as_str(text).map(|decoded| out.push_str(Json::text(&decoded).get())),
         Some(b'{') => write_canonical_object(text, out),
         Some(b'[') => write_canonical_array(text, out),
@@ -183,9 +207,9 @@ pub(crate) fn is_portable(json: &Json) -> bool {
     serde_json::from_str::<Value>(json.get()).is_ok()
 }
 
-/// The fields of an object, in their order, each as source text.
+/// The fields of an object, in their order, each as source text. Names that the code knows are not copied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Object(Vec<(Box<str>, Json)>);
+pub(crate) struct Object(Vec<(Cow<'static, str>, Json)>);
 
 impl Object {
     /// The fields of compact text; `None` when it is no object.
@@ -206,10 +230,11 @@ impl Object {
     }
 
     /// Sets a field, in place when it is there.
-    pub(crate) fn set(&mut self, name: &str, value: Json) {
-        match self.0.iter_mut().find(|(field, _)| &**field == name) {
+    pub(crate) fn set(&mut self, name: impl Into<Cow<'static, str>>, value: Json) {
+        let name = name.into();
+        match self.0.iter_mut().find(|(field, _)| *field == name) {
             Some((_, slot)) => *slot = value,
-            None => self.0.push((name.into(), value)),
+            None => self.0.push((name, value)),
         }
     }
 
@@ -221,6 +246,22 @@ impl Object {
         self.0.iter().map(|(name, value)| (&**name, value))
     }
 
+    /// Adds a field that is not there.
+    pub(crate) fn push(&mut self, name: &'static str, value: Json) {
+        self.0.push((Cow::Borrowed(name), value));
+    }
+
+    /// Sets all fields of `other`.
+    pub(crate) fn lay_over(&mut self, other: &Self) {
+        other.0.iter().for_each(|(name, value)| self.set(name.clone(), value.clone()));
+    }
+
+    /// Removes a field and gives it.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Json> {
+        let at = self.0.iter().position(|(field, _)| &**field == name)?;
+        Some(self.0.remove(at).1)
+    }
+
     /// The first name that is given twice.
     pub(crate) fn repeated(&self) -> Option<&str> {
         let mut names: Vec<&str> = self.iter().map(|(name, _)| name).collect();
@@ -229,12 +270,14 @@ impl Object {
     }
 
     pub(crate) fn encode(&self) -> Json {
-        let mut out = String::from("{");
+        let bytes: usize = self.iter().map(|(name, value)| name.len() + value.get().len() + 4).sum();
+        let mut out = String::with_capacity(bytes + 2);
+        out.push('{');
         for (index, (name, value)) in self.iter().enumerate() {
             if index > 0 {
                 out.push(',');
             }
-            out.push_str(Json::text(name).get());
+            push_text(name, &mut out);
             out.push(':');
             out.push_str(value.get());
         }
@@ -243,25 +286,65 @@ impl Object {
     }
 }
 
+/// Writes a text as a string's source.
+fn push_text(text: &str, out: &mut String) {
+    if text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        out.push_str(Json::text(text).get());
+        return;
+    }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
+}
+
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Object;
+        let Fields(fields) = Fields::deserialize(deserializer)?;
+        let owned = |(name, value): (Cow<'_, str>, &RawValue)| (Cow::Owned(name.into_owned()), Json(value.to_owned()));
+        Ok(Self(fields.into_iter().map(owned).collect()))
+    }
+}
+
+/// The fields of an object, in their order, where they stand in its source text.
+#[derive(Debug)]
+pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.0.iter().map(|(name, value)| (&**name, value.get()))
+    }
+
+    /// A field; of one that is given twice, the last.
+    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().rev().find(|(field, _)| &**field == name).map(|(_, value)| *value)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry::<Box<str>, Json>()? {
-                    fields.push(field);
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::with_capacity(FIELDS_EXPECTED);
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    fields.push((name, value));
                 }
-                Ok(Object(fields))
+                Ok(fields)
             }
         }
-        deserializer.deserialize_map(Fields)
+        deserializer.deserialize_map(Entries).map(Self)
     }
 }
 

@@ -82,6 +82,12 @@ impl Presence {
         users.filter(|user: &PresentUser| is_present(user.last_seen, now_ms)).collect()
     }
 
+    /// One of those who are present at `now_ms`.
+    pub fn present_user(&self, user_id: &str, now_ms: u64) -> Option<PresentUser> {
+        let user: PresentUser = serde_json::from_str(self.users.get(user_id)?.value.get()).ok()?;
+        is_present(user.last_seen, now_ms).then_some(user)
+    }
+
     /// How many are present at `now_ms`.
     pub fn viewer_count(&self, now_ms: u64) -> usize {
         self.users.iter().filter(|(_, row)| is_present(last_seen(row), now_ms)).count()

@@ -166,7 +166,7 @@ fn read_body(fields: &'static [Field], body: &[u8]) -> Result<Given, SessionErro
         let rule = format!("is not valid JSON: {error}").into();
         SessionError::InvalidParams { name: "body", rule }
     })?;
-    read(fields, &bounded_object("body", raw)?)
+    read(fields, bounded_object("body", raw)?)
 }
 
 impl SessionRow {
@@ -245,7 +245,7 @@ impl SessionRow {
             was_set("retentionMs", |row| row.retention_ms.is_some()),
         ];
         for name in names.into_iter().flatten().filter(|name| row.get(name).is_none()).collect::<Vec<_>>() {
-            row.set(&name, Json::null());
+            row.set(name, Json::null());
         }
         registry_change(&self.id, operation, Some(row.encode()), txid, now_ms)
     }

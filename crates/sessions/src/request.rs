@@ -6,7 +6,7 @@ use crate::channel::Channel;
 use crate::error::SessionError;
 use crate::event::{Event, bounded_object};
 use crate::id::SessionId;
-use crate::json::{Json, Object};
+use crate::json::{Fields, Json, as_str};
 use crate::limits::{EVENTS_PER_REQUEST_MAX, TXID_BYTES_MAX};
 use crate::steps::Step;
 
@@ -68,11 +68,11 @@ impl Request {
 }
 
 fn read_event(item: &RawValue, session: &SessionId) -> Result<(Input, Option<String>), SessionError> {
-    let members: Members<'_> = Members::read(item)?;
-    members.check_known(&["channel", "data", "txid"])?;
+    let members = Fields::parse(item.get()).ok_or_else(|| SessionError::field("event", "must be an object"))?;
+    check_known(&members, &["channel", "data", "txid"])?;
     let txid = read_txid(members.get("txid"))?;
     let channel = members.get("channel").ok_or_else(|| SessionError::field("channel", "is required"))?;
-    let channel = Json::compact(channel).as_str().and_then(|text| text.parse::<Channel>().ok()).ok_or_else(|| {
+    let channel = as_str(channel.get()).and_then(|text| text.parse::<Channel>().ok()).ok_or_else(|| {
         let names: Vec<&str> = Channel::ALL.iter().map(|channel| channel.as_str()).collect();
         SessionError::field("channel", format!("must be one of {}", names.join(", ")))
     })?;
@@ -101,35 +101,11 @@ fn not_json(error: &serde_json::Error) -> SessionError {
     SessionError::InvalidParams { name: "body", rule: format!("is not valid JSON: {error}").into() }
 }
 
-/// The members of an event's envelope, whose data may be larger than anything that is copied here.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'a> Members<'a> {
-    fn read(item: &'a RawValue) -> Result<Self, SessionError> {
-        let members: std::collections::BTreeMap<String, &RawValue> =
-            serde_json::from_str(item.get()).map_err(|_| SessionError::field("event", "must be an object"))?;
-        Ok(Self(members.into_iter().collect()))
-    }
-
-    fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().find(|(member, _)| member == name).map(|(_, raw)| *raw)
-    }
-
-    fn check_known(&self, known: &[&str]) -> Result<(), SessionError> {
-        let unknown = self.0.iter().find(|(member, _)| !known.contains(&member.as_str()));
-        unknown.map_or(Ok(()), |(member, _)| {
-            Err(SessionError::field(member, format!("is not a field here; known are {}", known.join(", "))))
-        })
-    }
-}
-
-impl Object {
-    /// Removes a field and gives it.
-    fn take(&mut self, name: &str) -> Option<Json> {
-        let value = self.get(name).cloned()?;
-        self.remove(name);
-        Some(value)
-    }
+fn check_known(members: &Fields<'_>, known: &[&str]) -> Result<(), SessionError> {
+    let unknown = members.iter().find(|(member, _)| !known.contains(member));
+    unknown.map_or(Ok(()), |(member, _)| {
+        Err(SessionError::field(member, format!("is not a field here; known are {}", known.join(", "))))
+    })
 }
 
 #[cfg(test)]

@@ -18,15 +18,19 @@ pub(crate) struct Content(u64);
 
 impl Content {
     pub(crate) fn of(object: &Object) -> Self {
-        let mut fields: Vec<_> =
-            object.iter().filter(|(name, _)| !matches!(*name, "sessionId" | "timestamp")).collect();
+        Self::of_fields(object.iter().map(|(name, value)| (name, value.get())))
+    }
+
+    /// The same of names and values where they stand.
+    pub(crate) fn of_fields<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut fields: Vec<_> = fields.filter(|(name, _)| !matches!(*name, "sessionId" | "timestamp")).collect();
         fields.sort_unstable_by_key(|(name, _)| *name);
         let mut hash = Sha256::new();
         for (name, value) in fields {
             // Neither part holds a raw line break, so the parts cannot run into each other.
             hash.update(name);
             hash.update(b"\n");
-            hash.update(canonical(value.get()));
+            hash.update(&*canonical(value));
             hash.update(b"\n");
         }
         let digest = hash.finalize();

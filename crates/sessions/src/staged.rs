@@ -7,6 +7,7 @@ use crate::change::{Change, Operation};
 use crate::channel::RowType;
 use crate::decide::Planned;
 use crate::fold::{OpenCall, State};
+use crate::id::AgentId;
 use crate::json::Object;
 use crate::limits::ROW_OVERHEAD_BYTES;
 use crate::position::Position;
@@ -31,12 +32,15 @@ pub(crate) struct Staged<'a> {
     calls: Vec<(String, OpenCall)>,
     new_users: usize,
     growth_bytes: usize,
+    /// Later events of the request may ask for what this one decides.
+    is_asked_again: bool,
     pub(crate) changes: Vec<Planned>,
     pub(crate) presence_changes: Vec<Change>,
 }
 
 impl<'a> Staged<'a> {
-    pub(crate) fn new(state: &'a State, presence: &'a Presence) -> Self {
+    /// For a request of so many events.
+    pub(crate) fn new(state: &'a State, presence: &'a Presence, events: usize) -> Self {
         Self {
             state,
             presence,
@@ -45,6 +49,7 @@ impl<'a> Staged<'a> {
             calls: Vec::new(),
             new_users: 0,
             growth_bytes: 0,
+            is_asked_again: events > 1,
             changes: Vec::new(),
             presence_changes: Vec::new(),
         }
@@ -93,30 +98,35 @@ impl<'a> Staged<'a> {
 
     /// Takes a decided change; gives its place among those for its stream.
     pub(crate) fn stage(&mut self, change: Change, row: Object) -> usize {
-        let key = (change.row_type, change.key.clone());
         let len = change.value.as_ref().map_or(0, |value| value.get().len());
         if change.row_type == RowType::Presence {
             self.new_users += usize::from(change.operation == Operation::Insert);
+            let index = self.presence_changes.len();
+            if self.is_asked_again {
+                self.note(&change, row, index);
+            }
             self.presence_changes.push(change);
-            let index = self.presence_changes.len() - 1;
-            self.rows.insert(key, (row, index));
             return index;
         }
         // An upper bound: what an update replaces is not taken off.
         self.growth_bytes += len + ROW_OVERHEAD_BYTES;
-        let index = self.changes.len();
-        match change.row_type {
-            RowType::Chunk => {
-                self.chunks.insert(key.1, (Content::of(&row), index));
-            }
-            _ => {
-                self.note_call(&change, &row);
-                self.rows.insert(key, (row, index));
-            }
+        let (index, agent) = (self.changes.len(), agent_of(&change, &row));
+        if self.is_asked_again {
+            self.note(&change, row, index);
         }
-        let agent = change.agent();
         self.changes.push(Planned { change, agent });
         index
+    }
+
+    /// Remembers a change for later events.
+    fn note(&mut self, change: &Change, row: Object, index: usize) {
+        let key = change.key.clone();
+        if change.row_type == RowType::Chunk {
+            self.chunks.insert(key, (Content::of(&row), index));
+        } else {
+            self.note_call(change, &row);
+            self.rows.insert((change.row_type, key), (row, index));
+        }
     }
 
     fn note_call(&mut self, change: &Change, row: &Object) {
@@ -126,4 +136,10 @@ impl<'a> Staged<'a> {
         let (Some(agent_id), Some(tool)) = (row.text("agentId"), row.text("tool")) else { return };
         self.calls.push((change.key.clone(), OpenCall { agent_id: (*agent_id).into(), tool: (*tool).into() }));
     }
+}
+
+/// The agent whose stream shows the change, too.
+fn agent_of(change: &Change, row: &Object) -> Option<AgentId> {
+    let has_agent = matches!(change.row_type, RowType::Chunk | RowType::Tool | RowType::State);
+    row.text("agentId").filter(|_| has_agent).and_then(|agent| AgentId::new(&agent).ok())
 }

@@ -134,7 +134,7 @@ impl Step {
             SessionError::field("type", format!("must be one of {}", names.join(", ")))
         })?;
         object.remove("type");
-        let given = read(kind.fields(), &object)?;
+        let given = read(kind.fields(), object)?;
         missing(kind.fields(), &given.values)?;
         Ok(Self { kind, fields: given.values })
     }
@@ -154,7 +154,7 @@ impl Step {
             StepKind::AgentTurn => (Channel::AgentState, self.agent_state("running")),
             StepKind::AgentComplete => (Channel::AgentState, self.agent_state("completed")),
         };
-        Event::from_object(channel, &object, session)
+        Event::from_object(channel, object, session)
     }
 
     fn start(&self, staged: &Staged<'_>) -> Object {

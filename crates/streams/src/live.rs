@@ -298,7 +298,12 @@ impl State {
         if from < first.start {
             return Look::Cold;
         }
-        let at = self.chunks.partition_point(|chunk| chunk.end() <= from);
+        // Most who look have read all but the newest.
+        let newest = self.chunks.len() - 1;
+        let at = match self.chunks[newest].start <= from {
+            true => newest + usize::from(self.chunks[newest].end() <= from),
+            false => self.chunks.partition_point(|chunk| chunk.end() <= from),
+        };
         let Some(chunk) = self.chunks.get(at) else { return Look::Cold };
         let skipped = from.bytes_since(chunk.start) as usize;
         let is_last = at + 1 == self.chunks.len();

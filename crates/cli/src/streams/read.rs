@@ -36,7 +36,9 @@ pub(super) async fn print(named: &Named, mut reader: Reader, mut to: Printer, to
     while let Some(batch) = reader.next().await {
         to.batch(&batch.map_err(|error| named.failed(error))?)?;
     }
-    telling.abort();
+    // Ends what follows the reader's status.
+    drop(reader);
+    telling.await.map_err(|error| Failure::Other(format!("cannot tell how it went: {error}")))?;
     to.end()
 }
 
@@ -60,5 +62,9 @@ async fn tell_status(mut status: watch::Receiver<ReaderStatus>, told: Told) {
             }
             _ => {}
         }
+    }
+    // The end came with the connection.
+    if is_away {
+        told.note(format_args!("back again; nothing was missed"));
     }
 }

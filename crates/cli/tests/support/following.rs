@@ -42,6 +42,17 @@ impl Following {
         line
     }
 
+    /// Reads on standard error up to the first line that has `mark`: how often it tries until then is a matter of luck.
+    pub(crate) fn notes_until(&mut self, mark: &str) {
+        loop {
+            let note = self.note();
+            assert!(!note.is_empty(), "it ended without {mark}");
+            if note.contains(mark) {
+                return;
+            }
+        }
+    }
+
     pub(crate) fn interrupt(&self) {
         let killed = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
         assert!(killed.success());

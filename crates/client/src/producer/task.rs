@@ -107,8 +107,10 @@ impl Task {
 
     /// Does what can be done now: answers flushes, claims an epoch, sends batches.
     fn go_on(&mut self) -> Result<(), Error> {
-        while let Some((_, done)) = self.flushes.pop_front_if(|(until, _)| *until <= self.settled) {
-            tell(done, Ok(()));
+        while self.flushes.front().is_some_and(|(until, _)| *until <= self.settled) {
+            if let Some((_, done)) = self.flushes.pop_front() {
+                tell(done, Ok(()));
+            }
         }
         self.flight.claim()?;
         if self.flight.is_claiming() {

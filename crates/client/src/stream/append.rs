@@ -103,9 +103,6 @@ impl Stream {
             producer: None,
             close: append.close,
         };
-        if post.body.is_empty() {
-            return Err(Error::invalid("an append needs content"));
-        }
         let call = self.post_call(&post)?;
         let repeat = if append.at_least_once { Repeat::Transient } else { Repeat::NotBegun };
         let answer = self.transport.send_until(&call, repeat).await.map_err(|error| match error {

@@ -19,7 +19,7 @@ pub fn fast() -> RetrySchedule {
 }
 
 pub fn builder(url: &str) -> ClientBuilder {
-    Client::builder(url).retry(fast()).request_timeout(Duration::from_secs(2)).body_idle_timeout(Duration::from_secs(2))
+    Client::builder(url).retry(fast())
 }
 
 pub fn client(url: &str) -> Client {

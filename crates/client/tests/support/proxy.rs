@@ -29,9 +29,10 @@ pub enum Fault {
     AnswerReplaced(&'static str),
     /// The request is refused before it reaches the server.
     Status(&'static str),
-    /// Every piece of the answer is held up.
+    /// Every piece of the answer is held up, until the connection ends.
     Slow(u64),
-    /// After so many bytes of the answer come some that belong to no framing, and the end.
+    /// Where the next chunk should begin come bytes that belong to no framing, after so many pieces; or where the answer
+    /// should begin, when it has no chunks. Never inside content: nobody could tell.
     Garbage(usize),
     /// After so many bytes of the answer nothing more comes, and the connection stays open.
     HalfDead(usize),
@@ -56,11 +57,14 @@ impl Fault {
             5 => Self::AnswerReplaced(REFUSALS[random.random_range(1..REFUSALS.len())]),
             6 => Self::Status(REFUSALS[random.random_range(0..REFUSALS.len())]),
             7 => Self::Slow(random.random_range(1..5)),
-            8 => Self::Garbage(bytes),
+            8 => Self::Garbage(random.random_range(0..8)),
             _ => Self::HalfDead(bytes),
         }
     }
 }
+
+/// Pieces of a slow answer, after which its connection ends.
+const SLOW_PIECES_MAX: u32 = 20;
 
 /// A running proxy.
 pub struct Proxy {
@@ -153,7 +157,10 @@ async fn answers(
     mut to: impl AsyncWriteExt + Unpin,
     fault: Option<Fault>,
 ) -> io::Result<()> {
-    let (mut buffer, mut passed) = (vec![0; 16 * 1024], 0);
+    if let Some(Fault::Garbage(pieces)) = fault {
+        return garble(from, to, pieces).await;
+    }
+    let (mut buffer, mut passed, mut pieces) = (vec![0; 16 * 1024], 0, 0);
     loop {
         let count = from.read(&mut buffer).await?;
         if count == 0 {
@@ -162,22 +169,69 @@ async fn answers(
         let most = match &fault {
             Some(Fault::AnswerLost) => return Ok(()),
             Some(Fault::AnswerReplaced(answer)) => return to.write_all(answer.as_bytes()).await,
-            Some(Fault::AnswerCut(most) | Fault::Garbage(most) | Fault::HalfDead(most)) => *most,
+            Some(Fault::AnswerCut(most) | Fault::HalfDead(most)) => *most,
             _ => usize::MAX,
         };
         if let Some(Fault::Slow(milliseconds)) = fault {
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            pieces += 1;
+            if pieces == SLOW_PIECES_MAX {
+                return Ok(());
+            }
         }
         let passing = count.min(most - passed);
         to.write_all(&buffer[..passing]).await?;
         passed += passing;
         if passed == most {
-            match fault {
-                Some(Fault::Garbage(_)) => to.write_all(b"\r\nzzzz\r\n\0\xff\xfe;;;\r\n\r\n").await?,
-                Some(Fault::HalfDead(_)) => std::future::pending().await,
-                _ => {}
+            if let Some(Fault::HalfDead(_)) = fault {
+                std::future::pending::<()>().await;
             }
             return Ok(());
         }
     }
+}
+
+async fn garble(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    pieces: usize,
+) -> io::Result<()> {
+    let (mut buffer, mut passed) = (vec![0; 16 * 1024], Vec::new());
+    for piece in 0.. {
+        let count = from.read(&mut buffer).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        let at_start = piece == 0 && !is_chunked(&buffer[..count]);
+        if !at_start {
+            to.write_all(&buffer[..count]).await?;
+            passed.extend_from_slice(&buffer[..count]);
+        }
+        if at_start || (piece >= pieces && ends_between_chunks(&passed)) {
+            return to.write_all(b"zzzz\r\n\0\xff\xfe;;;\r\n\r\n").await;
+        }
+    }
+    Ok(())
+}
+
+fn head_of(answer: &[u8]) -> Option<usize> {
+    answer.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
+}
+
+fn is_chunked(answer: &[u8]) -> bool {
+    let head = &answer[..head_of(answer).unwrap_or_default()];
+    String::from_utf8_lossy(head).to_lowercase().contains("transfer-encoding: chunked")
+}
+
+fn ends_between_chunks(answer: &[u8]) -> bool {
+    let mut at = head_of(answer).expect("an answer with chunks has a head");
+    while at < answer.len() {
+        let Some(line) = answer[at..].windows(2).position(|window| window == b"\r\n") else { return false };
+        let size = usize::from_str_radix(std::str::from_utf8(&answer[at..at + line]).unwrap(), 16).unwrap();
+        at += line + 2 + size + 2;
+        if size == 0 {
+            return false;
+        }
+    }
+    at == answer.len()
 }

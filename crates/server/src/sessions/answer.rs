@@ -1,11 +1,15 @@
 //! Answers that are no refusals: `{ok: true, data}`, with the offset beside it where something was written.
 
-use axum::response::{IntoResponse, Response};
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
 use headwater_protocol::Offset;
 use headwater_sessions::{PresentUser, SessionId, SessionRow, SessionView};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+
+use crate::response::NO_STORE;
 
 #[derive(Serialize)]
 struct Envelope<'a, T> {
@@ -32,11 +36,18 @@ pub(super) fn at(offset: Offset, data: &impl Serialize) -> Response {
 
 /// Any JSON; nobody keeps it.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    (status, headers, serde_json::to_vec(body).expect("an answer is plain JSON")).into_response()
+    json_bytes(status, body).map(Body::from)
+}
+
+/// The same, for who looks at the bytes.
+pub(super) fn json_bytes(status: StatusCode, body: &impl Serialize) -> http::Response<Bytes> {
+    let bytes = serde_json::to_vec(body).expect("an answer is plain JSON");
+    let mut response = http::Response::new(bytes.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    response
 }
 
 /// A session, and where its stream ends.

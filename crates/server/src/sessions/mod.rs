@@ -33,12 +33,11 @@ use crate::operation::Operation;
 use crate::problem::{Code, Problem};
 
 pub(crate) use failure::{Failure, Told};
+pub(crate) use publish::{take_events, takes_events};
 pub(crate) use reading::snapshot::snapshot;
 
-/// Methods that some of the routes take.
-const METHOD_NAMES: [&str; 6] = ["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"];
-/// The same, which a URL is told that is none of them.
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+/// Methods that some of the routes take; what a URL is told that is none of them.
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"];
 
 /// What all handlers share.
 pub(crate) struct Api<S: Store> {
@@ -87,10 +86,10 @@ impl<S: Store> Mounted<S> {
         *probe.uri_mut() = url.clone();
         let Ok(refused) = self.router.clone().oneshot(probe).await;
         let taken = refused.headers().get(ALLOW).and_then(|allow| allow.to_str().ok());
-        let Some(taken) = taken else { return METHODS };
-        let taken: Vec<&str> = taken.split(',').map(str::trim).chain(["OPTIONS"]).collect();
-        // In one order, whichever module mounts what first.
-        let names: Vec<&str> = METHOD_NAMES.into_iter().filter(|name| taken.contains(name)).collect();
+        let is_taken = |name: &&str| {
+            *name == "OPTIONS" || taken.is_none_or(|taken| taken.split(',').any(|method| method.trim() == *name))
+        };
+        let names: Vec<&str> = METHODS.into_iter().filter(is_taken).collect();
         HeaderValue::try_from(names.join(", ")).expect("method names and commas are visible ASCII")
     }
 }

@@ -30,10 +30,11 @@ async fn present<S: Store>(State(api): State<Api<S>>, Id(id): Id) -> Outcome {
 
 async fn update<S: Store>(State(api): State<Api<S>>, Id(id): Id, Json(body): Json) -> Outcome {
     let published = api.sessions.publish(&id, sign_of_life(&body, &id)?, None).await?;
-    let user_id = published.results.first().map(|event| event.id.clone());
-    let (mut users, _) = api.sessions.presence(&id).await?;
-    users.retain(|user| Some(&user.user_id) == user_id.as_ref());
-    Ok(answer::at(published.offset, &answer::participants(&id, users).first()))
+    let user = match published.results.first() {
+        Some(event) => api.sessions.present_user(&id, &event.id).await?,
+        None => None,
+    };
+    Ok(answer::at(published.offset, &answer::participants(&id, user.into_iter().collect()).first()))
 }
 
 async fn join<S: Store>(State(api): State<Api<S>>, Id(id): Id, params: Params, Json(body): Json) -> Outcome {

@@ -2,20 +2,26 @@
 //! array.
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
+use bytes::Bytes;
 use headwater_protocol::Offset;
 use headwater_sessions::{Published, PublishedEvent, Request, SessionId};
 use headwater_streams::Store;
-use http::{HeaderMap, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 
 use super::answer;
 use super::request::{Id, Json, Params};
-use super::{Api, Failure};
+use super::{Api, Failure, Mounted};
+use crate::body::{self, RequestBody};
+use crate::edge::Edge;
+use crate::problem::Problem;
 use crate::request::producer;
-use crate::response::{PRODUCER_EPOCH, PRODUCER_SEQ, STREAM_NEXT_OFFSET, number_value, offset_value};
+use crate::response::{Answer, Content, PRODUCER_EPOCH, PRODUCER_SEQ, STREAM_NEXT_OFFSET, number_value, offset_value};
 
 pub(super) fn routes<S: Store>() -> Router<Api<S>> {
     Router::new().route("/api/streams", post(events)).route("/api/sessions/{id}/steps", post(steps))
@@ -27,9 +33,43 @@ async fn events<S: Store>(
     headers: HeaderMap,
     Json(body): Json,
 ) -> Result<Response, Failure> {
+    Ok(published(&api, &params, &headers, &body).await?.map(Body::from))
+}
+
+/// Whether the request is one for [`take_events`].
+pub(crate) fn takes_events(method: &Method, path: &str) -> bool {
+    *method == Method::POST && path == "/api/streams"
+}
+
+/// Answers a POST of events as the route would. Tokens come one by one and by the thousand, so they are spared what a
+/// general router does for each request.
+pub(crate) async fn take_events<S: Store>(
+    edge: &Edge<S>,
+    mounted: &Mounted<S>,
+    head: &Parts,
+    body: RequestBody,
+) -> Result<Answer<S>, Problem> {
+    let body = body::collect(body, &edge.config.limits).await?;
+    let params = Params::parse(head.uri.query().unwrap_or_default());
+    let answered = match Json::of(&head.headers, body) {
+        Ok(Json(body)) => published(&mounted.api, &params, &head.headers, &body).await,
+        Err(failure) => Err(failure),
+    };
+    Ok(match answered {
+        Ok(answer) => answer.map(Content::Full),
+        Err(failure) => failure.into_response().map(Content::Control),
+    })
+}
+
+async fn published<S: Store>(
+    api: &Api<S>,
+    params: &Params,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<http::Response<Bytes>, Failure> {
     let id = params.session()?;
-    let request = Request::parse_events(&body, &id)?;
-    publish(&api, &id, request, form(&body), &headers).await
+    let request = Request::parse_events(body, &id)?;
+    publish(api, &id, request, form(body), headers).await
 }
 
 async fn steps<S: Store>(
@@ -38,7 +78,7 @@ async fn steps<S: Store>(
     headers: HeaderMap,
     Json(body): Json,
 ) -> Result<Response, Failure> {
-    publish(&api, &id, Request::parse_steps(&body)?, form(&body), &headers).await
+    Ok(publish(&api, &id, Request::parse_steps(&body)?, form(&body), &headers).await?.map(Body::from))
 }
 
 /// Whether the answer tells of one event or of each.
@@ -59,12 +99,12 @@ async fn publish<S: Store>(
     request: Request,
     form: Form,
     headers: &HeaderMap,
-) -> Result<Response, Failure> {
+) -> Result<http::Response<Bytes>, Failure> {
     let stamp = producer(headers)?;
     let told = stamp.as_ref().map(|stamp| (stamp.epoch, stamp.seq));
     let published = api.sessions.publish(id, request, stamp).await?;
     let offset = published.offset;
-    let mut response = answer::json(StatusCode::OK, &Acknowledged::new(published, form)).into_response();
+    let mut response = answer::json_bytes(StatusCode::OK, &Acknowledged::new(published, form));
     let headers = response.headers_mut();
     headers.insert(STREAM_NEXT_OFFSET, offset_value(offset));
     if let Some((epoch, seq)) = told {

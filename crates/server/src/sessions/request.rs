@@ -35,6 +35,12 @@ impl<T: Send + Sync> FromRequestParts<T> for Id {
 pub(super) struct Json(pub(super) Bytes);
 
 impl Json {
+    /// Takes a body that has arrived with these headers.
+    pub(super) fn of(headers: &HeaderMap, body: Bytes) -> Result<Self, Failure> {
+        plain_encoding(headers)?;
+        if is_json(headers) || body.is_empty() { Ok(Self(body)) } else { Err(Failure::media_type()) }
+    }
+
     /// The body, with an object that says nothing in the place of none.
     pub(super) fn or_empty_object(self) -> Bytes {
         if self.0.is_empty() { Bytes::from_static(b"{}") } else { self.0 }
@@ -59,8 +65,12 @@ impl<T: Send + Sync> FromRequest<T> for Json {
 /// Whether the body is JSON by its type, parameters aside. A type that browsers send without asking first is not enough.
 fn is_json(headers: &HeaderMap) -> bool {
     let text = headers.get(CONTENT_TYPE).map(HeaderValue::to_str).and_then(Result::ok).unwrap_or_default();
-    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return true;
+    }
+    let essence = essence.to_ascii_lowercase();
+    essence.starts_with("application/") && essence.ends_with("+json")
 }
 
 /// The query's parameters. Those nobody asks for are ignored.

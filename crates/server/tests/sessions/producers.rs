@@ -49,3 +49,35 @@ fn producer_headers_come_together_or_not_at_all() {
     assert_eq!(refusal(&response), is(400, "INVALID_PRODUCER"));
     assert_eq!(api.log(&id).len(), 0);
 }
+
+#[test]
+fn events_in_flight_on_one_connection_keep_their_order() {
+    in_flight(|_| String::new());
+}
+
+#[test]
+fn a_producers_events_in_flight_on_one_connection_keep_their_order() {
+    in_flight(|seq| format!("producer-id: loop\r\nproducer-epoch: 0\r\nproducer-seq: {seq}\r\n"));
+}
+
+/// Sends many events without waiting for answers to a session that is not in memory yet.
+fn in_flight(headers: impl Fn(u64) -> String) {
+    let api = Api::start();
+    let id = api.session();
+    let mut connection = api.server.connect();
+    let mut bytes = Vec::new();
+    for seq in 0..200 {
+        let body = json!({ "channel": "chunks", "data": chunk(&format!("{seq};")) }).to_string();
+        let head = format!("POST /api/streams?sessionId={id} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json");
+        let request = format!("{head}\r\n{}content-length: {}\r\n\r\n{body}", headers(seq), body.len());
+        bytes.extend_from_slice(request.as_bytes());
+    }
+    connection.write(&bytes);
+    for seq in 0..200 {
+        let answer = connection.response_to("POST");
+        assert_eq!((answer.status, &answer.json()["seq"]), (200, &json!(seq + 1)), "{answer:?}");
+    }
+    let messages = api.get(&format!("sessions/{id}/messages"));
+    let expected: String = (0..200).map(|seq| format!("{seq};")).collect();
+    assert_eq!(messages["messages"][0]["text"], expected);
+}

@@ -208,6 +208,25 @@ fn a_fork_shares_history_up_to_its_offset_and_goes_its_own_way() {
 }
 
 #[test]
+fn what_a_fork_changes_of_an_inherited_row_names_the_fork() {
+    let api = Api::start();
+    let id = api.session();
+    let call = json!({ "id": "t", "agentId": "coder", "tool": "ls", "input": {}, "status": "running" });
+    api.publish(&id, "toolCalls", call);
+    api.publish(&id, "agentState", json!({ "agentId": "coder", "status": "running" }));
+    let fork = api.data("POST", &format!("sessions/{id}/fork"), &Value::Null)["id"].as_str().unwrap().to_owned();
+    api.publish(&fork, "toolCalls", json!({ "id": "t", "status": "complete", "output": [] }));
+    api.publish(&fork, "agentState", json!({ "agentId": "coder", "turn": 1 }));
+    let named: Vec<Value> = api.log(&fork).iter().map(|message| message["value"]["sessionId"].clone()).collect();
+    assert_eq!(named, [&id, &id, &fork, &fork].map(|name| json!(name)));
+    let of_agent = api.messages("agent/coder");
+    for message in &of_agent[2..] {
+        assert!(message["key"].as_str().unwrap().starts_with(&fork), "{message}");
+        assert_eq!(message["value"]["sessionId"], json!(fork));
+    }
+}
+
+#[test]
 fn a_share_link_is_absolute() {
     let api = Api::start();
     let id = api.session();

@@ -7,12 +7,10 @@ use crate::json::{Json, Object};
 /// update over the old row, so a field that was merely left out would keep its old value there.
 pub(super) fn merge(row: &Object, event: &Event) -> Object {
     let mut merged = row.clone();
-    for (name, value) in event.values().iter() {
-        merged.set(name, value.clone());
-    }
+    merged.lay_over(event.values());
     for name in event.cleared() {
         if merged.get(name).is_some() {
-            merged.set(name, Json::null());
+            merged.set(*name, Json::null());
         }
     }
     merged

@@ -180,6 +180,14 @@ impl<S: Store> Sessions<S> {
         users.map_or_else(Default::default, |users| (users.presence.present(self.inner.engine.now_ms()), users.next))
     }
 
+    /// One user, when they are present.
+    pub async fn present_user(&self, id: &SessionId, user_id: &str) -> Result<Option<PresentUser>, SessionError> {
+        self.row(id).await?;
+        let found = self.inner.attendances.peek(id);
+        let users = found.as_ref().and_then(|attendance| attendance.lock().ok());
+        Ok(users.and_then(|users| users.presence.present_user(user_id, self.inner.engine.now_ms())))
+    }
+
     /// Somebody leaves; nothing happens when they are not there. Answers the tail of the companion stream.
     pub async fn leave(&self, id: &SessionId, user_id: &str) -> Result<Offset, SessionError> {
         self.row(id).await?;
@@ -198,7 +206,7 @@ impl<S: Store> Sessions<S> {
             let now_ms = self.inner.engine.now_ms();
             let txid = self.inner.ids().next_id(now_ms);
             match users.presence.leave(user_id, now_ms, &txid) {
-                Some(change) => self.queue_presence(id, &attendance, &mut users, &[change])?,
+                Some(change) => self.queue_presence(id, &attendance, &mut users, &[change])?.1,
                 None => return Ok(users.next),
             }
         };
@@ -243,23 +251,25 @@ impl<S: Store> Sessions<S> {
         Ok(Mutex::new(Users { presence, next, is_dead: false, due_ms: u64::MAX, empty_since_ms: None }))
     }
 
-    /// Appends to the companion stream and applies; the future is done when readers can see it, and gives the tail.
+    /// Appends to the companion stream and applies. Gives where each message ends, and a future that is done when readers
+    /// can see them and gives the tail.
     pub(super) fn queue_presence(
         &self,
         id: &SessionId,
         attendance: &Arc<Attendance>,
         users: &mut Users,
         changes: &[Change],
-    ) -> Result<impl Future<Output = Result<Offset, Refused>> + Send + use<S>, Refused> {
+    ) -> Result<(Vec<Offset>, impl Future<Output = Result<Offset, Refused>> + Send + use<S>), Refused> {
         let Announced { steps, ends } = users.announce(id, changes);
         let answer = self.inner.engine.queue_transaction(steps).map_err(|error| refusal::transaction(id, error))?;
         users.apply(changes, &ends);
         let (announcing, id, next) = (Announcing::new(attendance.clone()), id.clone(), users.next);
-        Ok(async move {
+        let landing = async move {
             answer.await.map_err(|error| refusal::transaction(&id, error))?;
             announcing.landed();
             Ok(next)
-        })
+        };
+        Ok((ends, landing))
     }
 
     /// Deletes the rows of users who fell silent, and companion streams that have been empty for long.
@@ -322,7 +332,7 @@ impl<S: Store> Sessions<S> {
         let gone = users.presence.expired(now_ms, &txid);
         let answer = match gone.is_empty() {
             true => None,
-            false => Some(self.queue_presence(id, attendance, users, &gone)),
+            false => Some(self.queue_presence(id, attendance, users, &gone).map(|(_, landing)| landing)),
         };
         let silent_ms = users.presence.next_expiry_ms().unwrap_or(u64::MAX).max(now_ms + 1);
         self.inner.attendances.schedule_at(id, users, silent_ms, now_ms);

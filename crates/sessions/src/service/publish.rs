@@ -14,7 +14,7 @@ use super::entry::{Sequence, UnderWay};
 use super::loaded::Slot;
 use super::refusal::{self, Refused};
 use super::{Sessions, steps};
-use crate::change::{Change, encode_stored};
+use crate::change::{copy_for_agent, encode_stored};
 use crate::channel::Channel;
 use crate::decide::{Answer, Context, Decision, Verdict, decide};
 use crate::error::SessionError;
@@ -188,11 +188,8 @@ impl<S: Store> Sessions<S> {
             let mut users = attendance.lock()?;
             let decision = self.decide(id, &State::default(), &users.presence, request)?;
             let at = users.presence.position();
-            let queued = self.queue_presence(id, &attendance, &mut users, &decision.presence)?;
+            let (ends, queued) = self.queue_presence(id, &attendance, &mut users, &decision.presence)?;
             self.inner.attendances.schedule(id, &mut users, self.inner.engine.now_ms());
-            let (_, ends) = encode_stored(&decision.presence);
-            let start = users.next.get() - ends.last().copied().unwrap_or_default() as u64;
-            let ends: Vec<Offset> = ends.into_iter().map(|end| Offset::new(start + end as u64)).collect();
             (answer(&decision, (Position::default(), &[]), (at, &ends)), queued)
         };
         queued.await?;
@@ -260,6 +257,7 @@ impl Plan {
         stamp: Option<&ProducerStamp>,
     ) -> Result<Self, SessionError> {
         let (payload, ends) = encode_stored(decision.changes.iter().map(|planned| &planned.change));
+        let agents = copies_for_agents(id, decision, &payload, &ends);
         let ends = ends.into_iter().map(|end| base.offset.advance(end as u64)).collect();
         let mut append = steps::append(id.stream(), payload);
         append.producer = stamp.cloned();
@@ -267,27 +265,40 @@ impl Plan {
         if !decision.changes.is_empty() || stamp.is_some() {
             plan.steps.push(Step::Append { append, expected_tail: Some(base.offset) });
         }
-        let mut agents: Vec<(&AgentId, Vec<Change>)> = Vec::new();
-        for planned in &decision.changes {
-            let Some(agent) = &planned.agent else { continue };
-            let change = planned.change.in_agent_stream(id);
-            match agents.iter_mut().find(|(known, _)| *known == agent) {
-                Some((_, changes)) => changes.push(change),
-                None => agents.push((agent, vec![change])),
-            }
-        }
         if agents.len() > AGENTS_PER_REQUEST_MAX {
             let rule = format!("must be about at most {AGENTS_PER_REQUEST_MAX} agents");
             return Err(SessionError::params("body", rule));
         }
-        for (agent, changes) in agents {
-            let (payload, _) = encode_stored(&changes);
-            plan.steps.push(Step::Create(steps::json_stream(agent.stream())));
-            let append = steps::append(agent.stream(), payload);
+        for (agent, copies) in agents {
+            let path = agent.stream();
+            plan.steps.push(Step::Create(steps::json_stream(path.clone())));
+            let append = steps::append(path, copies.into());
             plan.steps.push(Step::Append { append, expected_tail: None });
         }
         Ok(plan)
     }
+}
+
+/// What each agent's stream gets of the changes that `payload` holds up to their `ends`.
+fn copies_for_agents<'a>(
+    id: &SessionId,
+    decision: &'a Decision,
+    payload: &[u8],
+    ends: &[usize],
+) -> Vec<(&'a AgentId, Vec<u8>)> {
+    let mut agents: Vec<(&AgentId, Vec<u8>)> = Vec::new();
+    let mut start = 0;
+    for (planned, &end) in decision.changes.iter().zip(ends) {
+        let stored = &payload[std::mem::replace(&mut start, end)..end];
+        let Some(agent) = &planned.agent else { continue };
+        let known = agents.iter().position(|(known, _)| *known == agent);
+        let at = known.unwrap_or_else(|| {
+            agents.push((agent, Vec::new()));
+            agents.len() - 1
+        });
+        copy_for_agent(stored, id, &mut agents[at].1);
+    }
+    agents
 }
 
 /// Applies what was queued; each change ends at its place in `ends`.

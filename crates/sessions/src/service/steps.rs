@@ -1,11 +1,15 @@
 //! The engine's operations as sessions use them.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use headwater_protocol::{ContentType, StreamPath};
 use headwater_streams::{Append, Create, Durability};
 
+static JSON: LazyLock<ContentType> = LazyLock::new(|| ContentType::new("application/json").expect("a proper type"));
+
 fn json() -> ContentType {
-    ContentType::new("application/json").expect("a proper type")
+    JSON.clone()
 }
 
 /// An empty stream for messages.

@@ -32,6 +32,8 @@ use crate::sessions::{Api, Failure};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// Most events of most sessions are tokens.
+const EVENT_BYTES_EXPECTED: usize = 512;
 const PING: &[u8] = b": ping\n\n";
 
 /// `GET /api/streams?sessionId=` or `?agentId=`.
@@ -154,6 +156,7 @@ fn write_item<E: Serialize>(
 ) -> bool {
     match item {
         Item::Event(event) => {
+            out.reserve(EVENT_BYTES_EXPECTED);
             if let Some(offset) = offset(event) {
                 write_id(offset, out);
             }

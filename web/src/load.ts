@@ -1,0 +1,13 @@
+/** For servers that render: a session as it is now, read once. */
+import type { DehydratedSession } from "./dehydrated.js"
+import { Session, type SessionOptions } from "./session.js"
+
+export async function loadSession(id: string, options: SessionOptions = {}): Promise<DehydratedSession> {
+  const session = new Session(id, options)
+  try {
+    await session.preload()
+    return session.dehydrate()
+  } finally {
+    session.dispose()
+  }
+}

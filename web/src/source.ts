@@ -1,0 +1,55 @@
+/**
+ * One connection to a stream, by the official client, which is told not to retry on its own: what comes after an error is
+ * the supervisor's decision. A connection is asked for live from its first request on, so that one request is enough.
+ */
+import { stream } from "@durable-streams/client"
+import type { Http } from "./http.js"
+
+export type LiveMode = "sse" | "long-poll"
+
+export interface Batch {
+  readonly items: readonly unknown[]
+  /** The position right after the items. */
+  readonly offset: string
+  readonly upToDate: boolean
+  readonly streamClosed: boolean
+}
+
+export interface OpenOptions {
+  /** Where to begin; null for the beginning. */
+  offset: string | null
+  live: LiveMode
+  signal: AbortSignal
+  onBatch: (batch: Batch) => void
+}
+
+/** Opens a connection; settles when it is over: fulfilled when it ended, rejected when it was lost or refused. */
+export type Source = (options: OpenOptions) => Promise<void>
+
+export interface StreamSourceOptions {
+  http: Http
+  path: string
+  /** Whether reading from the beginning begins with a snapshot. */
+  view: "snapshot" | "log"
+}
+
+const ONE_TRY = { initialDelay: 0, maxDelay: 0, multiplier: 1, maxRetries: 0 }
+
+export function streamSource({ http, path, view }: StreamSourceOptions): Source {
+  return async ({ offset, live, signal, onBatch }) => {
+    const response = await stream<unknown>({
+      url: http.streamUrl(path),
+      offset: offset ?? "-1",
+      live,
+      params: { live, ...(view === "snapshot" && { view }) },
+      json: true,
+      fetch: http.fetch,
+      signal,
+      backoffOptions: ONE_TRY,
+      sseResilience: { logWarnings: false },
+      warnOnHttp: false,
+    })
+    response.subscribeJson<unknown>(onBatch)
+    await response.closed
+  }
+}
