@@ -7,6 +7,7 @@ use clap::{Arg, ArgAction, Command, value_parser};
 use clap_complete::Shell;
 
 use crate::limits::{DEMO_SPEED_MAX, INSPECT_ROWS, INSPECT_ROWS_MAX};
+use crate::session;
 use crate::settings::{SETTINGS, Setting};
 use crate::streams;
 
@@ -56,6 +57,7 @@ pub(crate) fn command() -> Command {
         .subcommand(with_settings(check_config()))
         .subcommand(verify())
         .subcommand(inspect())
+        .subcommand(session::command())
         .subcommand(sessions())
         .subcommand(completions())
         .subcommand(man())
@@ -216,7 +218,11 @@ fn sessions() -> Command {
     let shown = |arg: &Arg| ["config", "data-dir", "sessions-sql"].contains(&arg.get_id().as_str());
     let reindex = with_settings(reindex).mut_args(|arg| if shown(&arg) { arg } else { arg.hide(true) });
     Command::new("sessions")
-        .about("Look after what is derived from sessions")
+        .about("Look after what is derived from sessions in a data directory")
+        .long_about(
+            "Look after what is derived from the sessions in a data directory, while no server uses it. (`headwater \
+             session` works with the sessions of a running server.)",
+        )
         .subcommand_required(true)
         .subcommand(reindex)
 }

@@ -49,3 +49,19 @@ pub(crate) const APPEND_SILENCE: Duration = Duration::from_secs(5);
 pub(crate) const TAIL_MESSAGES_MAX: u64 = 100_000;
 /// Streams that `ls` asks for at once: as many as a server gives.
 pub(crate) const LISTING_PAGE: u32 = 1_000;
+/// Characters of a value that the view of a session shows on a line.
+pub(crate) const VIEW_SUMMARY_CHARACTERS: usize = 100;
+/// Bytes that the view holds back of agents that speak while another one does.
+pub(crate) const VIEW_HELD_BYTES: usize = 64 * 1024;
+/// Bytes of terminal text without a line end after which the view ends the line.
+pub(crate) const VIEW_TERMINAL_LINE_BYTES: usize = 4 * 1024;
+/// Silence after which the view shows what it held back.
+pub(crate) const VIEW_PAUSE: Duration = Duration::from_millis(750);
+/// Sessions that `session ls` prints unless it is asked for more, as its flag takes them.
+pub(crate) const SESSIONS_LISTED: &str = "50";
+/// Sessions asked for at once: as many as a server gives.
+pub(crate) const SESSIONS_PAGE: usize = 100;
+/// Events of history asked for at once: as many as a server gives.
+pub(crate) const HISTORY_PAGE: usize = 1_000;
+/// How much faster a session can be played.
+pub(crate) const REPLAY_SPEED_MAX: f64 = 1_000.0;

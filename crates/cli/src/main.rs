@@ -15,6 +15,7 @@ mod logging;
 mod output;
 mod remote;
 mod serve;
+mod session;
 mod sessions;
 mod settings;
 mod signals;
@@ -51,6 +52,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         Some(("check-config", flags)) => check_config(flags),
         Some(("verify", flags)) => verify::verify(flags),
         Some(("inspect", flags)) => inspect::inspect(flags),
+        Some(("session", flags)) => session::run(flags),
         Some(("sessions", flags)) => sessions::sessions(flags),
         Some(("completions", flags)) => generate::completions(flags),
         Some(("man", flags)) => generate::man(flags),

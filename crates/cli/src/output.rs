@@ -2,6 +2,7 @@
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
+use std::time::Duration;
 
 use bytesize::ByteSize;
 
@@ -31,4 +32,15 @@ pub(crate) fn note(line: Arguments<'_>) {
 /// `bytes` for people: rounded.
 pub(crate) fn rounded_size(bytes: u64) -> String {
     ByteSize(bytes).display().iec().to_string()
+}
+
+/// How long something is ago, for people: in the largest unit.
+pub(crate) fn rounded_age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
 }

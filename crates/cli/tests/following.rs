@@ -4,50 +4,11 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use support::{Serving, headwater, run};
-
-/// A command that goes on, and what it says.
-struct Following {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    stderr: BufReader<ChildStderr>,
-}
-
-impl Following {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        Self { child, stdout, stderr }
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    }
-
-    fn note(&mut self) -> String {
-        let mut line = String::new();
-        self.stderr.read_line(&mut line).unwrap();
-        line
-    }
-
-    /// The next note; fails when it says no more.
-    fn note_of(&mut self, what: &str) -> String {
-        let note = self.note();
-        assert!(!note.is_empty(), "{what}: it ended");
-        note
-    }
-
-    fn succeeds(mut self) {
-        assert!(self.child.wait().unwrap().success());
-    }
-}
+use support::{Following, Serving, headwater, run};
 
 fn serve(dir: &Path, listen: &str) -> Serving {
     Serving::start_on(headwater().arg("serve").arg("--data-dir").arg(dir), listen)
@@ -83,9 +44,8 @@ fn a_follower_survives_a_restart_of_the_server_without_a_gap_or_a_repetition() {
         assert!(follower.note().contains("going on when the server is back"));
         let _server = serve(&data, &address);
         done(&address, &["append", "s", "4", "--close"]);
-        // How often it tries until then is a matter of luck.
-        while !follower.note_of(kind).contains("back again") {}
-        assert_eq!([follower.line(), follower.line()], ["4", ""]);
+        follower.notes_until("back again");
+        assert_eq!([follower.line(), follower.line()], ["4", ""], "{kind}");
         follower.succeeds();
     }
 }

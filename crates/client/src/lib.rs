@@ -85,6 +85,7 @@ mod stream;
 mod transport;
 
 pub mod limits;
+pub mod sessions;
 
 pub use client::{Client, ClientBuilder};
 pub use error::{Cause, Error, Refusal};

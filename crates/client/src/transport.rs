@@ -99,6 +99,11 @@ impl Transport {
 
     /// One attempt. Refusals are errors; the answer's body is yet to come.
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, Error> {
+        self.exchange(call).await?.accepted(&call.expected).await
+    }
+
+    /// One attempt, whatever the answer's status: for those who give refusals a meaning of their own.
+    pub(crate) async fn exchange(&self, call: &Call) -> Result<Answer, Error> {
         let request = self.request(call).await?;
         let head_timeout = call.head_timeout.unwrap_or(self.settings.request_timeout);
         let url = plain(&call.url);
@@ -108,7 +113,7 @@ impl Transport {
             Ok(Err(error)) => return Err(Error::Interrupted { url, cause: bare(error) }),
             Ok(Ok(response)) => response,
         };
-        Answer::new(response, url, self.settings.body_idle_timeout).accepted(&call.expected).await
+        Ok(Answer::new(response, url, self.settings.body_idle_timeout))
     }
 
     /// Attempts until one succeeds, fails for good, or was the last one.

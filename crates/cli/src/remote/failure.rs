@@ -13,6 +13,8 @@ pub(crate) enum Subject<'a> {
     Stream(&'a str),
     /// The listing of streams.
     Listing,
+    /// The sessions of a server.
+    Sessions,
 }
 
 impl Subject<'_> {
@@ -63,6 +65,7 @@ impl Subject<'_> {
         match self {
             Self::Url => "check --url",
             Self::Stream(_) => "`headwater create` makes a stream, `headwater ls` tells which ones there are",
+            Self::Sessions => "only Headwater has sessions, unless it runs with --sessions off; check --url",
             Self::Listing => {
                 "only Headwater lists streams, at the root and unless it runs with --listing off; check --url"
             }

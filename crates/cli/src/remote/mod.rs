@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches};
-use headwater_client::{Client, ClientBuilder, Fields, RetrySchedule};
+use headwater_client::{Client, Fields, RetrySchedule};
 
 pub(crate) use failure::Subject;
 
@@ -76,24 +76,10 @@ impl Remote {
         Ok(Self { url, fields: fields(flags)?, told })
     }
 
-    /// The stream root.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// What all requests carry.
-    pub(crate) fn fields(&self) -> &Fields {
-        &self.fields
-    }
-
     /// A client for streams. It gives up soon: somebody waits.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        let client = self.builder(&self.url).attempts_max(REMOTE_ATTEMPTS_MAX).build();
-        client.map_err(|error| Subject::Url.failed(error))
-    }
-
-    fn builder(&self, url: &str) -> ClientBuilder {
-        Client::builder(url).fields(self.fields.clone()).retry(schedule())
+        let client = Client::builder(&self.url).fields(self.fields.clone()).retry(schedule());
+        client.attempts_max(REMOTE_ATTEMPTS_MAX).build().map_err(|error| Subject::Url.failed(error))
     }
 }
 

@@ -63,15 +63,8 @@ fn value(stream: &ListedStream) -> serde_json::Value {
     })
 }
 
-/// The largest unit tells enough.
 fn age(created_at_ms: u64) -> String {
     let created = std::time::UNIX_EPOCH + Duration::from_millis(created_at_ms);
     // Clocks of two machines differ: what comes from the future is new.
-    let seconds = created.elapsed().unwrap_or_default().as_secs();
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3_600 => format!("{}m", seconds / 60),
-        3_600..86_400 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
+    output::rounded_age(created.elapsed().unwrap_or_default())
 }
