@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url))
-const folder = path("../.docs/")
+const folder = path("../docs-examples/")
 const documents = [path("../../docs/web.md"), path("../README.md")]
 
 await rm(folder, { recursive: true, force: true })
