@@ -65,3 +65,5 @@ pub(crate) const SESSIONS_PAGE: usize = 100;
 pub(crate) const HISTORY_PAGE: usize = 1_000;
 /// How much faster a session can be played.
 pub(crate) const REPLAY_SPEED_MAX: f64 = 1_000.0;
+/// How often a command that follows looks whether somebody reads what it prints.
+pub(crate) const OUTPUT_CHECK_INTERVAL: Duration = Duration::from_millis(500);

@@ -49,15 +49,18 @@ impl Screen {
         }
         let title = row.title.as_deref().map_or_else(String::new, |title| one_line(title, VIEW_SUMMARY_CHARACTERS));
         output::result(
-            &format!("{} {}\n", paint.paint(Look::Bold, &title), paint.paint(Look::Dim, &row.id)).trim_start(),
+            format!("{} {}\n", paint.paint(Look::Bold, &title), paint.paint(Look::Dim, &row.id)).trim_start(),
         )
     }
 
     async fn follow(&mut self, mut feed: SessionFeed) -> Result<(), Failure> {
         let mut status = feed.status();
         let mut is_settled = true;
+        let unread = output::closed();
+        tokio::pin!(unread);
         loop {
             tokio::select! {
+                () = &mut unread => return Err(Failure::OutputClosed),
                 fed = feed.next() => match fed {
                     Some(fed) => {
                         is_settled = false;
