@@ -63,6 +63,10 @@ impl Screen {
                 () = &mut unread => return Err(Failure::OutputClosed),
                 fed = feed.next() => match fed {
                     Some(fed) => {
+                        // The connection was back before it told this.
+                        if status.has_changed().unwrap_or_default() {
+                            self.connection(&mut status)?;
+                        }
                         is_settled = false;
                         self.take(fed)?;
                     }
