@@ -16,16 +16,6 @@ pub(crate) const DEMO_TOKEN_INTERVAL: Duration = Duration::from_millis(55);
 pub(crate) const DEMO_CURSOR_INTERVAL: Duration = Duration::from_millis(100);
 /// Before somebody in the demo speaks, calls a tool or runs a command.
 pub(crate) const DEMO_THINKING: Duration = Duration::from_millis(1_500);
-/// How often a person in the demo says that they are there.
-pub(crate) const DEMO_BEAT_INTERVAL: Duration = Duration::from_secs(10);
-/// Lateness after which the demo goes on later and does not catch up.
-pub(crate) const DEMO_LATENESS_MAX: Duration = Duration::from_millis(500);
-/// How long the demo waits for one answer.
-pub(crate) const DEMO_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Before the demo asks a server again that did not answer; doubles each time.
-pub(crate) const DEMO_RETRY_DELAY: Duration = Duration::from_millis(250);
-/// At most so long.
-pub(crate) const DEMO_RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
 /// How much faster the demo can be played.
 pub(crate) const DEMO_SPEED_MAX: f64 = 1_000.0;
 
@@ -65,6 +55,8 @@ pub(crate) const SESSIONS_PAGE: usize = 100;
 pub(crate) const HISTORY_PAGE: usize = 1_000;
 /// How much faster a session can be played.
 pub(crate) const REPLAY_SPEED_MAX: f64 = 1_000.0;
+/// How often a command that follows looks whether somebody reads what it prints.
+pub(crate) const OUTPUT_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Window of a program that runs without a terminal: columns and rows.
 pub(crate) const RUN_SIZE: (u16, u16) = (80, 24);

@@ -127,6 +127,13 @@ fn watch() -> Command {
                 .allow_hyphen_values(true),
         )
         .arg(option("as", "NAME", "Be seen in the session under this name"))
+        .arg(
+            Arg::new("terminal")
+                .long("terminal")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("json")
+                .help("Show only the terminal, byte by byte, as it was where the program runs"),
+        )
         .arg(color())
         .after_long_help(
             "With --json, each event is one line, as in docs/sessions.md.\n\nExamples:\n  headwater session watch $ID\n  \

@@ -202,6 +202,14 @@ impl Post {
         self.data.get("id")?.as_str()
     }
 
+    /// The type of a step, such as `tool:start`; `None` for an event.
+    pub fn step_type(&self) -> Option<&'static str> {
+        match self.kind {
+            PostKind::Event(_) => None,
+            PostKind::Step(kind) => Some(kind),
+        }
+    }
+
     /// The channel of an event; `None` for a step, of which the server decides what it becomes.
     pub fn channel(&self) -> Option<Channel> {
         match self.kind {

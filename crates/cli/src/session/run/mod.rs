@@ -60,12 +60,16 @@ pub(super) async fn run(remote: &Remote, flags: &ArgMatches) -> Result<ExitCode,
     let allow_input = flags.get_flag("allow-input");
     let run = Run { client, session, agent, command, outbox, allow_input };
     run.say(Post::agent_state(&run.agent, AgentStatus::Running).with("message", fitted(&line))).await?;
-    let ended = match format(flags) {
+    let (ended, is_told) = match format(flags) {
         Some(format) => pipe::run(&run, format).await?,
-        None => pty::run(&run).await?,
+        None => (pty::run(&run).await?, false),
     };
+    // What the agent said of its own end is worth more than an exit code that says the same.
+    if !(is_told && ended == Ended::Exited(0)) {
+        run.say(ended.state(&run.agent)).await?;
+    }
     let ends_session = given.is_none() && !flags.get_flag("keep-open");
-    run.end(remote, ended, ends_session).await
+    run.end(remote, ended.code(), ends_session).await
 }
 
 /// Makes the session. It has to be there before the program: without a server there is nothing to share.
@@ -84,13 +88,8 @@ impl Run {
         self.outbox.send(post).await.map_err(|error| failed(&error))
     }
 
-    /// Says how it ended, and waits until all of it is written.
-    async fn end(self, remote: &Remote, ended: Ended, ends_session: bool) -> Result<ExitCode, Failure> {
-        let (status, word) = match ended {
-            Ended::Exited(0) => (AgentStatus::Completed, "message"),
-            _ => (AgentStatus::Error, "error"),
-        };
-        self.say(Post::agent_state(&self.agent, status).with(word, ended.told())).await?;
+    /// Waits until all of it is written.
+    async fn end(self, remote: &Remote, code: ExitCode, ends_session: bool) -> Result<ExitCode, Failure> {
         let flushed = {
             let mut patience = Box::pin(self.outbox.flush());
             let mut interrupts = interrupts()?;
@@ -110,7 +109,7 @@ impl Run {
         if ends_session {
             self.client.close(&self.session).await.map_err(|error| failed(&error))?;
         }
-        Ok(ended.code())
+        Ok(code)
     }
 
     /// Says why it does not end, when that takes long.
@@ -127,10 +126,14 @@ fn interrupts() -> Result<tokio::signal::unix::Signal, Failure> {
 }
 
 impl Ended {
-    fn told(self) -> String {
+    /// As the last state of the agent.
+    fn state(self, agent: &str) -> Post {
         match self {
-            Self::Exited(code) => format!("exited with {code}"),
-            Self::Killed => "was ended by a signal".to_owned(),
+            Self::Exited(0) => Post::agent_state(agent, AgentStatus::Completed).with("message", "exited with 0"),
+            Self::Exited(code) => {
+                Post::agent_state(agent, AgentStatus::Error).with("error", format!("exited with {code}"))
+            }
+            Self::Killed => Post::agent_state(agent, AgentStatus::Error).with("error", "was ended by a signal"),
         }
     }
 

@@ -7,22 +7,24 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::sync::mpsc;
 
-use super::format::Format;
+use super::format::{Format, Happening};
 use super::posts::posts;
 use super::record::record;
 use super::{Ended, Run};
 use crate::failure::Failure;
 use crate::limits::{RUN_LINE_BYTES_MAX, RUN_READ_BYTES, RUN_READS};
 
-/// Runs it to its end.
-pub(super) async fn run(run: &Run, mut format: Box<dyn Format>) -> Result<Ended, Failure> {
+/// Runs it to its end, and says whether its output told of the end, too.
+pub(super) async fn run(run: &Run, mut format: Box<dyn Format>) -> Result<(Ended, bool), Failure> {
     let mut child = spawn(run)?;
     let (stdout, stderr) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
     let (printed, errors) = mpsc::channel(RUN_READS);
     let told = async { tokio::try_join!(read(run, stdout, format.as_mut()), record(run, TerminalKind::Error, errors)) };
     let (told, (), status) = tokio::join!(told, copy(stderr, printed), child.wait());
-    told?;
-    status.map(ended).map_err(|error| Failure::Other(format!("cannot learn how the program ended: {error}")))
+    let (is_told, ()) = told?;
+    status
+        .map(|status| (ended(status), is_told))
+        .map_err(|error| Failure::Other(format!("cannot learn how the program ended: {error}")))
 }
 
 fn spawn(run: &Run) -> Result<Child, Failure> {
@@ -35,10 +37,11 @@ fn spawn(run: &Run) -> Result<Child, Failure> {
     command.spawn().map_err(|error| super::pty::cannot_run(&run.command[0], &error))
 }
 
-/// Tells what the lines say, and passes them on.
-async fn read(run: &Run, stdout: ChildStdout, format: &mut dyn Format) -> Result<(), Failure> {
+/// Tells what the lines say, and passes them on. Whether they said that the agent is done.
+async fn read(run: &Run, stdout: ChildStdout, format: &mut dyn Format) -> Result<bool, Failure> {
     let mut stdout = BufReader::new(stdout);
     let mut line = Vec::new();
+    let mut is_told = false;
     loop {
         line.clear();
         // A line without end is cut, so that memory stays bounded.
@@ -46,7 +49,7 @@ async fn read(run: &Run, stdout: ChildStdout, format: &mut dyn Format) -> Result
         let count = limited.read_until(b'\n', &mut line).await;
         let count = count.map_err(|error| Failure::Other(format!("cannot read what the program prints: {error}")))?;
         if count == 0 {
-            return Ok(());
+            return Ok(is_told);
         }
         // Whoever read standard output may have gone; the session goes on.
         let mut here = tokio::io::stdout();
@@ -54,6 +57,7 @@ async fn read(run: &Run, stdout: ChildStdout, format: &mut dyn Format) -> Result
         here.flush().await.ok();
         let text = String::from_utf8_lossy(&line);
         for happening in format.line(text.trim_end_matches(['\r', '\n'])) {
+            is_told |= matches!(happening, Happening::Complete { .. } | Happening::Failed { .. });
             for post in posts(&run.agent, happening) {
                 run.say(post).await?;
             }

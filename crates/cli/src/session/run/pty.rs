@@ -39,6 +39,7 @@ pub(super) async fn run(run: &Run) -> Result<Ended, Failure> {
     let master = pair.master;
     let reader = master.try_clone_reader().map_err(|error| failed("cannot read the pseudo-terminal", &error))?;
     let writer = master.take_writer().map_err(|error| failed("cannot write to the pseudo-terminal", &error))?;
+    // Kept until the program has ended: dropping it types the end of all input.
     let keyboard: Keyboard = Arc::new(Mutex::new(writer));
     run.say(resized(size.cols, size.rows)).await?;
 
@@ -47,7 +48,7 @@ pub(super) async fn run(run: &Run) -> Result<Ended, Failure> {
     copy_input(keyboard.clone())?;
     let typing = run.allow_input.then(|| {
         let feed = run.client.feed(&run.session, Offset::now());
-        tokio::spawn(type_what_viewers_send(feed, keyboard))
+        tokio::spawn(type_what_viewers_send(feed, keyboard.clone()))
     });
     let killer = child.clone_killer();
     let mut exited = tokio::task::spawn_blocking(move || child.wait());
