@@ -7,7 +7,7 @@ import { asSessionError, type SessionError } from "./errors.js"
 import { SILENCE_MAX_MS } from "./limits.js"
 import type { Batch, LiveMode, Source } from "./source.js"
 import { Store, type Readable, type Unsubscribe } from "./store.js"
-import { onWake } from "./wake.js"
+import { isHidden, onWake } from "./wake.js"
 
 export interface SupervisorOptions {
   source: Source
@@ -153,7 +153,7 @@ export class Supervisor {
 
   #watchSilence(): void {
     clearTimeout(this.#silence)
-    this.#silence = setTimeout(() => this.#wake(), SILENCE_MAX_MS)
+    this.#silence = setTimeout(() => (isHidden() ? this.#watchSilence() : this.#wake()), SILENCE_MAX_MS)
   }
 
   /** ORDER: the old connection is closed before a new one is opened or waited for. */

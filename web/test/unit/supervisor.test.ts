@@ -283,7 +283,7 @@ describe("refusals", () => {
   it("S-1.1 410 of a stream that was deleted is fatal", async () => {
     const { state } = supervise()
     script.last.onBatch(batch("a"))
-    await script.lose(refused(410, "stream_gone"))
+    await script.lose(refused(410, "SESSION_NOT_FOUND"))
     expect(state.get().status).toBe("disconnected")
   })
 
