@@ -136,14 +136,14 @@ export interface SearchHit {
   sessionId: string
   channel: SearchedChannel
   key: string
-  agentId?: string | null
-  tool?: string | null
+  agentId?: string
+  tool?: string
   /** A session read up to there shows it. */
   offset: string
   timestamp: number
   snippet: string
   /** The snippet, cut where matches begin and end. */
-  parts: unknown[]
+  parts: { text: string; match: boolean }[]
   /** Less is better. */
   rank: number
 }
@@ -151,7 +151,7 @@ export interface SearchHit {
 export interface SearchPage {
   hits: SearchHit[]
   nextCursor: string | null
-  index: { state: "caughtUp" | "behind" | "failing" }
+  index: { state: "caughtUp" | "behind" | "failing" | "stopped"; why?: string }
 }
 
 export type ExportFormat = "json" | "ndjson" | "markdown" | "csv" | "asciicast"

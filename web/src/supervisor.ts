@@ -87,8 +87,6 @@ export class Supervisor {
 
   #receive(batch: Batch): void {
     this.#watchSilence()
-    // A connection cut between data and position: the same data comes again when reading resumes.
-    if (batch.items.length > 0 && batch.offset === this.#offset) return
     this.#attempt = 0
     this.#succeeded = true
     this.#refreshed = false
