@@ -14,8 +14,8 @@ export interface SupervisorOptions {
   /** Takes a batch; answers whether reading may go on after it, or must begin again with what it is a part of. */
   receive: (batch: Batch) => "whole" | "partial"
   /** Where to go on from; the beginning by default. */
-  offset?: string | null
-  live?: LiveMode
+  offset?: string | null | undefined
+  live?: LiveMode | undefined
   /** For streams whose offsets mean nothing after a loss, as presence's: each connection begins with a snapshot. */
   comesAndGoes?: boolean
   onRefresh?: () => void
