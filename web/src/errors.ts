@@ -18,6 +18,9 @@ export type SessionErrorCode =
   | "RATE_LIMITED"
   | "SESSION_SYNC_FAILED"
   | "SESSION_CONNECTION_FAILED"
+  | "STORE_UNAVAILABLE"
+  | "STORE_FULL"
+  | "SEARCH_OFF"
   /** No answer came. */
   | "NETWORK"
   /** A write was not answered in time. */
