@@ -20,7 +20,8 @@ pub(super) fn posts(agent: &str, happening: Happening) -> Vec<Post> {
             vec![Post::step_tool_result(agent, id, fitting(output))]
         }
         Happening::ToolResult { id, outcome: Err(why) } => {
-            vec![Post::step_tool_result(agent, id, Value::Null).with("error", fitting(why.into()))]
+            let step = json!({"type": "tool:result", "agentId": agent, "id": id, "error": cut(&why)});
+            vec![Post::parse(step).expect("it is a step")]
         }
         Happening::Complete { turn, result } => {
             vec![Post::step_complete(agent, cut(&result.unwrap_or_default())).turn(turn)]
