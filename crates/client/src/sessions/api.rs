@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::SessionError;
-use super::limits::ANSWER_BYTES_MAX;
+use super::limits::{ANSWER_BYTES_MAX, LIVE_IDLE_TIMEOUT};
 use crate::answer::Answer;
 use crate::fields::Fields;
 use crate::retry::{Backoff, parse_retry_after};
@@ -22,6 +22,8 @@ pub(crate) struct Api {
     client: Client,
     transport: Transport,
     base: Url,
+    /// How long a live connection may be silent.
+    pub(crate) idle_timeout: Duration,
 }
 
 #[derive(serde::Deserialize)]
@@ -41,7 +43,7 @@ impl Api {
         if url.cannot_be_a_base() {
             return Err(Error::invalid(format!("{url} is not an http or https URL")).into());
         }
-        Ok(Self { transport: streams.transport().clone(), client, base: url })
+        Ok(Self { transport: streams.transport().clone(), client, base: url, idle_timeout: LIVE_IDLE_TIMEOUT })
     }
 
     /// A stream beside the API, which can be read as any other.

@@ -1,5 +1,7 @@
 //! Sessions from outside: begin, look, change, end.
 
+use std::time::Duration;
+
 use http::Method;
 use serde::Deserialize;
 use serde_json::json;
@@ -49,6 +51,14 @@ impl SessionClient {
     /// [`SessionError::Client`] when `api_url` is no URL.
     pub fn with_api(client: Client, api_url: &str) -> Result<Self, SessionError> {
         Ok(Self { api: Api::new(client, Some(api_url))? })
+    }
+
+    /// How long a live connection may be silent before it is taken for half-dead. Default: 40 s; servers say every 15 s
+    /// that a connection lives.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.api.idle_timeout = timeout;
+        self
     }
 
     /// Begins a session.

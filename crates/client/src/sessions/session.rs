@@ -25,13 +25,7 @@ impl SessionClient {
     pub fn follow(&self, id: impl Into<String>) -> Session {
         let id = id.into();
         let (tell, status) = watch::channel(SessionStatus::initial());
-        let shared = Arc::new(Shared {
-            fold: Fold::default(),
-            router: EventRouter::new(),
-            events: broadcast::Sender::new(EVENTS_LAG_MAX),
-            writes: Writes::new(&id),
-            on_discontinuity: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(&id));
         let sink = SessionSink { shared: shared.clone() };
         let follower = Follower::new(self.api.clone(), Subject::Session(id.clone()), None, sink, tell);
         let following = AbortOnDropHandle::new(tokio::spawn(follower.run()));
@@ -91,6 +85,18 @@ pub(crate) struct Shared {
     events: broadcast::Sender<Arc<SessionEvent>>,
     pub(crate) writes: Writes,
     on_discontinuity: Mutex<Vec<watch::Sender<Option<Discontinuity>>>>,
+}
+
+impl Shared {
+    pub(crate) fn new(id: &str) -> Self {
+        Self {
+            fold: Fold::default(),
+            router: EventRouter::new(),
+            events: broadcast::Sender::new(EVENTS_LAG_MAX),
+            writes: Writes::new(id),
+            on_discontinuity: Mutex::default(),
+        }
+    }
 }
 
 /// History that was lost: it had been trimmed, or replaced by a backup, before it was read. The collections are whole

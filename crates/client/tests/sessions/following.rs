@@ -86,7 +86,8 @@ async fn s_3_3_a_terminal_has_its_lines_in_order_and_fifty_inputs() {
     let session = test.follow().await;
     let terminal = session.terminal();
     for at in 0..60 {
-        terminal.send(format!("{at}")).unwrap();
+        // What becomes of all of them shows below.
+        drop(terminal.send(format!("{at}")).unwrap());
     }
     assert_eq!(terminal.lines().len(), 60, "shown at once");
     soon(terminal.send("last").unwrap()).await.unwrap();

@@ -68,12 +68,12 @@ async fn s_1_1_any_harm_to_connections_leaves_no_gap_and_no_duplicate() {
     let id = direct.create(NewSession::new("p")).await.unwrap().id;
     let seed = std::env::var("HOSTILE_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
     println!("seed {seed}");
-    let proxy = Proxy::seeded(server.address, seed, 40).await;
+    let proxy = Proxy::seeded(server.address, seed, 60).await;
     let quick = Duration::from_millis(200);
     let hurried = builder(&proxy.url()).request_timeout(quick).body_idle_timeout(quick).build().unwrap();
-    let sessions = SessionClient::new(hurried).unwrap();
+    let sessions = SessionClient::new(hurried).unwrap().idle_timeout(quick);
     let outbox = sessions.outbox(&id);
-    let reading = direct.follow(&id);
+    let reading = sessions.follow(&id);
     let reading = tokio::spawn(async move { told(&reading).await });
     for line in lines(400) {
         outbox.send(Post::terminal_output(line)).await.unwrap();
@@ -172,4 +172,53 @@ async fn d_2d_lost_history_is_built_anew_from_a_snapshot_and_told() {
     assert_eq!(lost.borrow().as_ref().unwrap().count, 2);
     let rows: Vec<String> = session.terminal().lines().iter().map(|line| line.data.clone()).collect();
     assert_eq!(rows, ["new"]);
+}
+
+#[tokio::test]
+async fn a_proxy_that_holds_events_back_is_answered_with_long_poll() {
+    let page =
+        |offset: &str, flags: &str, rows: &str| crate::support::script::page("application/json", offset, flags, rows);
+    let row = r#"{"type":"terminal","key":"1","value":{"id":"1","sessionId":"a","type":"output","data":"x","source":"agent","timestamp":1},"headers":{"operation":"insert","txid":"t"}}"#;
+    let held_back = Reply::Hold(crate::support::script::events(""));
+    let person = r#"{"ok":true,"data":[{"userId":"ada","sessionId":"a","lastSeen":1,"joinedAt":1}]}"#;
+    let script = Script::play([
+        page("5", "stream-up-to-date: true\r\n", "[]"),
+        held_back.clone(),
+        held_back,
+        page("5", "", person),
+        page("6", "stream-up-to-date: true\r\nstream-closed: true\r\n", &format!("[{row}]")),
+    ])
+    .await;
+    let sessions = SessionClient::new(client(&script.url())).unwrap().idle_timeout(Duration::from_millis(30));
+    let session = sessions.follow("a");
+    let end = soon(session.ended()).await;
+    assert_eq!((end.state, end.offset.as_str()), (ConnectionState::Closed, "6"), "{:?}", script.targets());
+    assert_eq!((session.terminal().lines().len(), session.presence().len()), (1, 1));
+    let asked = script.targets();
+    assert!(asked[0].contains("view=snapshot") && asked[1].contains("/api/streams?sessionId=a&offset=5"), "{asked:?}");
+    assert!(asked[4].contains("offset=5&live=long-poll"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_has_expired_is_asked_for_again_at_once() {
+    let script = Script::play([
+        crate::support::script::status(401, "", ""),
+        crate::support::script::page(
+            "application/json",
+            "5",
+            "stream-up-to-date: true\r\nstream-closed: true\r\n",
+            "[]",
+        ),
+    ])
+    .await;
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = asked.clone();
+    let fresh = move || {
+        let token = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        async move { Ok(format!("token-{token}")) }
+    };
+    let with_token = builder(&script.url()).header_fn("authorization", fresh).build().unwrap();
+    let session = SessionClient::new(with_token).unwrap().follow("a");
+    assert_eq!(soon(session.ended()).await.state, ConnectionState::Closed);
+    assert!(script.requests()[1].contains("authorization: token-1"), "{:?}", script.requests());
 }
