@@ -1,5 +1,7 @@
 //! Sessions, against a server in the process of the test.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 mod support;
 
 #[path = "sessions/following.rs"]
