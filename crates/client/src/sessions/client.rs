@@ -15,9 +15,8 @@ use crate::{Client, Offset};
 
 /// A way to the agent sessions of a server. Cloning is cheap; clones share the connections.
 ///
-/// What changes something and could happen twice is sent once: after an error that
-/// [may have been applied](crate::Error::may_have_been_applied), look. What only looks is tried again by the client's
-/// schedule.
+/// Requests are tried again by the client's schedule; but what could happen twice is not, once an attempt
+/// [may have been applied](SessionError::may_have_been_applied): then look.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), headwater_client::sessions::SessionError> {
@@ -170,7 +169,7 @@ impl SessionClient {
     /// # Errors
     /// As [`join`](Self::join).
     pub async fn beat(&self, id: &str, person: &Person) -> Result<Option<Participant>, SessionError> {
-        self.api.once(&self.api.post(&["sessions", id, "presence"], person)?).await
+        self.api.beat(&self.api.post(&["sessions", id, "presence"], person)?).await
     }
 
     /// Who is there.

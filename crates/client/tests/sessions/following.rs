@@ -163,3 +163,26 @@ async fn many_sessions_of_one_client_go_their_own_ways() {
     until(&second, |session| session.status().borrow().offset == last.offset).await;
     assert_eq!(Arc::new(second).messages().len(), 1);
 }
+
+#[tokio::test]
+async fn s_3_4_what_an_agent_does_first_is_told_to_who_waited_for_it() {
+    let test = setup().await;
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let agent = test.client.subscribe_agent("coder", |_, _| (), move |event| tell.send(event.key.clone()).unwrap());
+    let mut status = agent.status();
+    soon(status.wait_for(|status| status.attempt > 2)).await.unwrap();
+    let first = Post::chunk("coder", "first");
+    let id = first.id().unwrap().to_owned();
+    test.client.publish(&test.id, [first]).await.unwrap();
+    assert_eq!(soon(told.recv()).await, Some(id));
+}
+
+#[tokio::test]
+async fn a_session_that_is_deleted_is_given_up() {
+    let test = setup().await;
+    let session = test.follow().await;
+    test.client.delete(&test.id).await.unwrap();
+    let end = soon(session.ended()).await;
+    assert_eq!(end.state, ConnectionState::Disconnected);
+    assert!(end.error.unwrap().is_not_found());
+}

@@ -222,3 +222,13 @@ async fn a_token_that_has_expired_is_asked_for_again_at_once() {
     assert_eq!(soon(session.ended()).await.state, ConnectionState::Closed);
     assert!(script.requests()[1].contains("authorization: token-1"), "{:?}", script.requests());
 }
+
+#[tokio::test]
+async fn a_session_is_created_once_whatever_becomes_of_the_answer() {
+    let busy = "HTTP/1.1 429 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let script = Script::play([Reply::Say(busy.into()), Reply::Break]).await;
+    let sessions = SessionClient::new(client(&script.url())).unwrap();
+    let error = soon(sessions.create(NewSession::new("p"))).await.unwrap_err();
+    assert!(error.may_have_been_applied(), "{error}");
+    assert_eq!(script.requests().len(), 2, "what was refused is asked again, what may have happened is not");
+}
