@@ -8,6 +8,7 @@ use headwater_testing::TestServer;
 use tokio::sync::mpsc;
 
 use crate::setup;
+use crate::support::proxy::Proxy;
 use crate::support::{client, soon};
 
 async fn until(session: &Session, holds: impl Fn(&Session) -> bool) {
@@ -49,7 +50,12 @@ async fn s_1_3_a_session_shows_what_was_and_what_comes_without_asking_again() {
 #[tokio::test]
 async fn s_2_3_one_connection_serves_collections_handlers_and_readers_of_events() {
     let test = setup().await;
-    let session = test.follow().await;
+    let proxy = Proxy::with(test.server.address, Vec::new()).await;
+    let session = SessionClient::new(client(&proxy.url())).unwrap().follow(&test.id);
+    assert!(soon(session.caught_up()).await);
+    // One, and perhaps the one that the snapshot came by.
+    let connections = proxy.connections();
+    assert!(connections <= 2);
     let (tell, mut told) = mpsc::unbounded_channel();
     let tell_also = tell.clone();
     let guard = session.on(Channel::Chunks, move |event| tell.send(event.key.clone()).unwrap());
@@ -65,6 +71,7 @@ async fn s_2_3_one_connection_serves_collections_handlers_and_readers_of_events(
     soon(events.next()).await.unwrap();
     assert!(told.try_recv().is_err());
     drop(tell_also);
+    assert_eq!(proxy.connections(), connections, "whoever came later came for nothing more");
 }
 
 #[tokio::test]
