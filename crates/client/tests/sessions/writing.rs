@@ -23,7 +23,7 @@ async fn s_2_1_a_refused_write_is_rolled_back_and_says_why() {
     let test = setup().await;
     let session = test.follow().await;
     let post = Post::terminal_input("first");
-    session.publish([post.clone()]).await.unwrap();
+    soon(session.write([post.clone()]).unwrap()).await.unwrap();
     let other = post.with("data", "second");
     let rolled_back = soon(session.write([other]).unwrap()).await.unwrap_err();
     assert_eq!(rolled_back.error.code(), Some(&ErrorCode::EventConflict));
