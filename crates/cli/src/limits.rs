@@ -57,3 +57,28 @@ pub(crate) const HISTORY_PAGE: usize = 1_000;
 pub(crate) const REPLAY_SPEED_MAX: f64 = 1_000.0;
 /// How often a command that follows looks whether somebody reads what it prints.
 pub(crate) const OUTPUT_CHECK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Window of a program that runs without a terminal: columns and rows.
+pub(crate) const RUN_SIZE: (u16, u16) = (80, 24);
+/// Bytes that are read of a program at once.
+pub(crate) const RUN_READ_BYTES: usize = 16 * 1024;
+/// Reads that may wait to be recorded; then the program waits.
+pub(crate) const RUN_READS: usize = 64;
+/// Bytes of one recorded piece: with every byte escaped it still fits an event of 64 KiB.
+pub(crate) const RUN_PIECE_BYTES: usize = 8 * 1024;
+/// What is printed within this time is recorded together.
+pub(crate) const RUN_PIECE_INTERVAL: Duration = Duration::from_millis(20);
+/// Memory for what the server has not taken, as its flag takes it; then the program waits.
+pub(crate) const RUN_BUFFER: &str = "64MiB";
+/// Events that wait for the server at most.
+pub(crate) const RUN_BUFFER_EVENTS: usize = 1_000_000;
+/// How long the output of a program that has ended is waited for: something that it left behind may hold it open.
+pub(crate) const RUN_EXIT_WAIT: Duration = Duration::from_secs(2);
+/// Time after which it is told that the end waits for the server.
+pub(crate) const RUN_SILENCE: Duration = Duration::from_secs(2);
+/// Bytes of a line of structured output; longer ones are cut.
+pub(crate) const RUN_LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Bytes of a tool's input or output, as JSON; larger ones are cut.
+pub(crate) const RUN_VALUE_BYTES_MAX: usize = 48 * 1024;
+/// Characters that are kept of what is cut.
+pub(crate) const RUN_VALUE_SHOWN: usize = 4_000;

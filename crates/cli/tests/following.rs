@@ -69,7 +69,8 @@ fn an_append_waits_for_a_server_that_is_restarted_and_writes_everything_once() {
     let address = server.address.clone();
     done(&address, &["create", "s"]);
     let mut follower = Following::start(&mut client(&address, &["read", "s", "--follow", "-q"]));
-    let mut appending = client(&address, &["append", "s", "--close", "-q"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut appending = client(&address, &["append", "s", "--close", "-q"]);
+    let mut appending = appending.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut input = appending.stdin.take().unwrap();
     input.write_all(b"before\n").unwrap();
     assert_eq!(follower.line(), "before");
@@ -79,7 +80,8 @@ fn an_append_waits_for_a_server_that_is_restarted_and_writes_everything_once() {
     let _server = serve(dir.path(), &address);
     input.write_all(b"after\n").unwrap();
     drop(input);
-    assert!(appending.wait().unwrap().success());
+    let appended = appending.wait_with_output().unwrap();
+    assert!(appended.status.success(), "{appended:?}");
     assert_eq!([follower.line(), follower.line(), follower.line()], ["meanwhile", "after", ""]);
     follower.succeeds();
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use headwater_client::{Error, Offset, Stream};
 use headwater_testing::TestServer;
 use support::proxy::{Fault, Proxy};
-use support::script::{Script, status};
+use support::script::{Reply, Script, status};
 use support::{client, created, soon};
 
 async fn text(stream: &Stream) -> String {
@@ -125,7 +125,7 @@ async fn an_epoch_is_not_claimed_over_a_batch_of_unknown_fate() {
 
 #[tokio::test]
 async fn a_full_queue_makes_senders_wait() {
-    let script = Script::play([support::script::Reply::Hold(String::new())]).await;
+    let script = Script::play([Reply::Hold(String::new())]).await;
     let stream = client(&script.url()).stream("x").unwrap().with_content_type("text/plain");
     let producer = stream.producer("p").queue_bytes(10).start().await.unwrap();
     producer.send("12345").await.unwrap();
@@ -155,6 +155,16 @@ async fn attempts_may_be_limited() {
     producer.send("x").await.unwrap();
     assert!(matches!(soon(producer.flush()).await, Err(Error::Ambiguous { .. })));
     assert_eq!(script.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn a_batch_that_its_own_lost_attempt_wrote_is_no_duplicate() {
+    let script = Script::play([Reply::Break, Reply::Say("HTTP/1.1 204 No\r\nconnection: close\r\n\r\n".into())]).await;
+    let stream = client(&script.url()).stream("x").unwrap().with_content_type("text/plain");
+    let producer = stream.producer("p").linger(Duration::ZERO).start().await.unwrap();
+    let receipt = producer.send_with_receipt("x").await.unwrap();
+    assert!(!soon(receipt).await.unwrap().is_duplicate);
+    assert_eq!(script.requests().len(), 2);
 }
 
 #[tokio::test]

@@ -1,3 +1,4 @@
+import { eq, useLiveQuery } from "@tanstack/react-db"
 import { act, cleanup, render, renderHook } from "@testing-library/react"
 import { StrictMode, type ReactNode } from "react"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
@@ -5,6 +6,7 @@ import { createSessions, type Chunk, type SessionEvent, type Sessions } from "..
 import {
   SessionProvider,
   useAgentStream,
+  useConnectedSession,
   useConnection,
   useMessages,
   usePendingWrites,
@@ -12,6 +14,7 @@ import {
   useRows,
   useSession,
   useSessionEvent,
+  useSessionList,
   useTerminal,
   useToolCalls,
 } from "../../src/react/index.js"
@@ -305,6 +308,79 @@ describe("useTerminal", () => {
     })
     expect(result.current.lines.map(({ data }) => data)).toEqual(Array.from({ length: 55 }, (_, place) => `${place}`))
     expect(result.current.inputHistory).toEqual(Array.from({ length: 50 }, (_, place) => `${54 - place}`))
+  })
+})
+
+describe("useRows, live queries and the list of sessions", () => {
+  it("S-1.3 any table can be looked at", async () => {
+    const result = hook(() => useRows("workflow", (events) => events.map(({ type }) => type)))
+    await pass()
+    const request = { id: "w", sessionId: "s", type: "approval:requested" as const, payload: {}, timestamp: 1 }
+    act(() => server.put("session/s", "workflow", request))
+    await pass()
+    expect(result.current).toEqual(["approval:requested"])
+  })
+
+  it("S-1.3 live queries over a session's collections follow inserts, updates and rebuilds", async () => {
+    const result = hook(() => {
+      const { toolCalls } = useConnectedSession().collections
+      const { data } = useLiveQuery((query) => query.from({ call: toolCalls }).where(({ call }) => eq(call.status, "error")))
+      return data.map(({ id }) => id)
+    })
+    await pass()
+    const call = { agentId: "a", sessionId: "s", tool: "make", input: null, timestamp: 1 }
+    act(() => {
+      server.put("session/s", "toolCalls", { id: "one", status: "running", ...call })
+      server.put("session/s", "toolCalls", { id: "two", status: "error", ...call })
+    })
+    await pass(10)
+    expect(result.current).toEqual(["two"])
+    act(() => server.put("session/s", "toolCalls", { id: "one", status: "error", ...call }))
+    await pass(10)
+    expect(result.current).toEqual(["one", "two"])
+    act(() => {
+      server.change("session/s", { headers: { control: "snapshot-start" } })
+      server.put("session/s", "toolCalls", { id: "three", status: "error", ...call })
+      server.change("session/s", { headers: { control: "snapshot-end" } })
+    })
+    await pass(10)
+    expect(result.current).toEqual(["three"])
+  })
+
+  it("S-1.3 what others do is not held back by a write that waits for its answer", async () => {
+    const result = hook(() => {
+      const { terminal } = useConnectedSession().collections
+      const { data } = useLiveQuery((query) => query.from({ line: terminal }).orderBy(({ line }) => line.data))
+      return { lines: data.map((line) => line.data), send: useTerminal().sendCommand }
+    })
+    await pass()
+    server.refuse = (path) => (path === "/api/streams" ? new Response("{}", { status: 503 }) : undefined)
+    act(() => void result.current.send("mine"))
+    const line = { id: "t", sessionId: "s", type: "output" as const, source: "agent" as const, data: "theirs", timestamp: 1 }
+    act(() => server.put("session/s", "terminal", line))
+    await pass(10)
+    expect(result.current.lines).toEqual(["mine", "theirs"])
+  })
+
+  it("S-1.3 the list of sessions is live", async () => {
+    const result = hook(() => useSessionList())
+    expect(result.current).toMatchObject({ sessions: [], isLoading: true })
+    await pass()
+    const row = { id: "s", projectId: "p", status: "active", url: "/sessions/s", createdAt: 1, updatedAt: 1 }
+    act(() => server.change("sessions", { type: "session", key: "s", value: row, headers: { operation: "insert" } }))
+    await pass()
+    expect(result.current).toMatchObject({ sessions: [{ id: "s" }], isLoading: false, connection: { status: "connected" } })
+    act(() => server.change("sessions", { type: "session", key: "s", headers: { operation: "delete" } }))
+    await pass()
+    expect(result.current.sessions).toEqual([])
+  })
+
+  it("S-1.3 hooks say what they miss", () => {
+    const problem = vi.spyOn(console, "error").mockImplementation(() => {})
+    expect(() => renderHook(() => useMessages())).toThrow("<SessionProvider>")
+    const wrapper = ({ children }: { children: ReactNode }) => <SessionProvider sessions={sessions}>{children}</SessionProvider>
+    expect(() => renderHook(() => useMessages(), { wrapper })).toThrow("sessionId")
+    problem.mockRestore()
   })
 })
 

@@ -110,6 +110,11 @@ pub(crate) fn schedule() -> RetrySchedule {
 
 /// Runs a command to its end.
 pub(crate) fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<ExitCode, Failure> {
+    run_to_code(async { work.await.map(|()| ExitCode::SUCCESS) })
+}
+
+/// The same for one that ends with a code of its own.
+pub(crate) fn run_to_code(work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -118,7 +123,7 @@ pub(crate) fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<Exi
     let done = runtime.block_on(work);
     // A read of standard input that nobody waits for any more would hold up the end.
     runtime.shutdown_background();
-    done.map(|()| ExitCode::SUCCESS)
+    done
 }
 
 fn fields(flags: &ArgMatches) -> Result<Fields, Failure> {

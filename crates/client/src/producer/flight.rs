@@ -124,7 +124,9 @@ impl Flight {
         let Some(index) = self.index(seq).filter(|index| *index < self.batches.len()) else { return Next::GoOn };
         let batch = &mut self.batches[index];
         match outcome {
-            Ok(appended) => {
+            Ok(mut appended) => {
+                // What an unanswered attempt of this very batch has written is no repetition of somebody else.
+                appended.is_duplicate &= !batch.is_ambiguous;
                 batch.state = State::Acknowledged(appended);
                 self.is_confirmed = true;
                 Next::GoOn

@@ -30,7 +30,8 @@ pub struct Append {
 pub struct Appended {
     /// Where the next append will land, when the server told.
     pub tail: Option<Offset>,
-    /// The server knew this request of a producer already, and did nothing.
+    /// The server knew the numbers of this request of a producer already, and did nothing. What an earlier attempt of the
+    /// same batch of a [`Producer`](crate::Producer) wrote without an answer counts as written now.
     pub is_duplicate: bool,
 }
 
