@@ -274,7 +274,7 @@ struct SessionSink {
 }
 
 impl Sink for SessionSink {
-    fn rebuild(&mut self, rows: &[SessionEvent]) {
+    fn rebuild(&mut self, rows: &[SessionEvent], _: &Offset) {
         self.shared.fold.rebuild(rows);
     }
 

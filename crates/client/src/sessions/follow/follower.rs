@@ -18,8 +18,8 @@ use crate::{Error, Offset};
 
 /// Who takes in what is followed.
 pub(crate) trait Sink: Send + 'static {
-    /// These rows are all there is.
-    fn rebuild(&mut self, _rows: &[SessionEvent]) {}
+    /// These rows are all there is, up to this offset.
+    fn rebuild(&mut self, _rows: &[SessionEvent], _at: &Offset) {}
     /// The next event.
     fn apply(&mut self, event: SessionEvent);
     /// Everything up to here has been told.
@@ -111,7 +111,7 @@ impl<S: Sink> Follower<S> {
             return Err(Error::malformed(&stream.url(), "a snapshot that is not all").into());
         }
         let rows: Vec<SessionEvent> = messages(&stream, &batch)?.into_iter().filter_map(StateMessage::event).collect();
-        self.sink.rebuild(&rows);
+        self.sink.rebuild(&rows, &batch.offset);
         self.recovery.succeeded();
         self.moved(batch.offset.clone());
         Ok(if batch.closed { Turn::Closed } else { Turn::Again })
