@@ -6,6 +6,7 @@ use headwater_client::sessions::{
     Channel, ConnectionState, Fed, Person, PresenceGuard, SessionEvent, SessionFeed, SessionRow, SessionStatus,
     TerminalKind, TerminalLine,
 };
+use headwater_protocol::ReadFrom;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -19,10 +20,13 @@ use crate::remote::{Remote, Told};
 
 pub(super) async fn watch(remote: &Remote, flags: &ArgMatches) -> Result<(), Failure> {
     let named = Named::of(remote, flags)?;
+    let from = text(flags, "from").expect("it has a default");
+    // A feed would take any other text for a position that is lost.
+    from.parse::<ReadFrom>().map_err(|error| Failure::Usage(format!("--from: {error}")))?;
     // Asked first: a session that is not there, or a server, is told at once.
     let detail = named.client.get(&named.id).await.map_err(|error| failed(&error))?;
     let paint = Paint::of(&text(flags, "color").expect("it has a default"));
-    let feed = named.client.feed(&*named.id, Offset::from(text(flags, "from").expect("it has a default")));
+    let feed = named.client.feed(&*named.id, Offset::from(from));
     let here = text(flags, "as").map(|name| named.client.stay(&*named.id, Person::new(name.clone()).name(name)));
     let is_terminal = flags.get_flag("terminal");
     let mut screen = Screen { view: View::new(paint), told: remote.told, is_terminal, is_away: false };

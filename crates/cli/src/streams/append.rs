@@ -1,5 +1,6 @@
 //! `headwater append`: messages through an idempotent producer, each exactly once.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,6 +30,9 @@ pub(super) async fn append(remote: &Remote, flags: &ArgMatches) -> Result<(), Fa
         _ => Split::usual(framing),
     };
     let source = source(flags);
+    if source.is_standard_input() && std::io::stdin().is_terminal() {
+        remote.told.note(format_args!("messages are what you type; Ctrl-D ends"));
+    }
     let bar = progress::bar(remote.told, size(&source));
     let messages = Messages::new(source, split, framing)?;
     let (id, epoch) = identity(flags)?;
