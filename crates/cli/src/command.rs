@@ -6,6 +6,7 @@
 use clap::{Arg, ArgAction, Command, value_parser};
 use clap_complete::Shell;
 
+use crate::bench;
 use crate::limits::{DEMO_SPEED_MAX, INSPECT_ROWS, INSPECT_ROWS_MAX};
 use crate::session;
 use crate::settings::{SETTINGS, Setting};
@@ -55,6 +56,7 @@ pub(crate) fn command() -> Command {
         .subcommand(demo())
         .subcommands(streams::commands())
         .subcommand(session::command())
+        .subcommand(bench::command())
         .subcommand(with_settings(check_config()))
         .subcommand(verify())
         .subcommand(inspect())

@@ -82,3 +82,28 @@ pub(crate) const RUN_LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub(crate) const RUN_VALUE_BYTES_MAX: usize = 48 * 1024;
 /// Characters that are kept of what is cut.
 pub(crate) const RUN_VALUE_SHOWN: usize = 4_000;
+
+/// Seconds of each measurement of `bench`, unless said otherwise.
+pub(crate) const BENCH_SECONDS: &str = "5";
+/// From a tenth of a second to an hour.
+pub(crate) const BENCH_SECONDS_RANGE: std::ops::RangeInclusive<f64> = 0.1..=3_600.0;
+/// Before a measurement begins, the load runs for so long, but at most for a quarter of the measurement.
+pub(crate) const BENCH_WARM_UP: Duration = Duration::from_secs(1);
+/// Connections, subscribers or readers of one measurement.
+pub(crate) const BENCH_CONNECTIONS_MAX: u64 = 100_000;
+/// Requests in flight on one connection.
+pub(crate) const BENCH_IN_FLIGHT_MAX: u64 = 1_000;
+/// Streams that one measurement makes.
+pub(crate) const BENCH_STREAMS_MAX: u64 = 1_000_000;
+/// JSON messages of one append.
+pub(crate) const BENCH_BATCH_MAX: u64 = 10_000;
+/// Bytes of one message.
+pub(crate) const BENCH_BYTES_MAX: u64 = 16 << 20;
+/// Bytes of the stream that is caught up with.
+pub(crate) const BENCH_SIZE_MAX: u64 = 64 << 30;
+/// Messages per second whose delivery is measured: slow enough that each is delivered alone.
+pub(crate) const BENCH_DELIVERY_RATE: u32 = 200;
+/// Messages per second to many subscribers.
+pub(crate) const BENCH_FAN_OUT_RATE: u32 = 20;
+/// How often the display of a measurement is brought up to date.
+pub(crate) const BENCH_DISPLAY_INTERVAL: Duration = Duration::from_millis(100);

@@ -23,8 +23,9 @@ const DEFAULT_URL: &str = "http://127.0.0.1:4437/v1/stream";
 #[derive(Debug, Clone)]
 pub(crate) struct Remote {
     /// The stream root.
-    url: String,
-    fields: Fields,
+    pub(crate) url: String,
+    /// Headers for every request, as they were given.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) told: Told,
 }
 
@@ -73,13 +74,17 @@ impl Remote {
     pub(crate) fn of(flags: &ArgMatches) -> Result<Self, Failure> {
         let url = flags.get_one::<String>("url").expect("the flag has a default").clone();
         let told = Told { quiet: flags.get_flag("quiet"), json: flags.get_flag("json") };
-        Ok(Self { url, fields: fields(flags)?, told })
+        Ok(Self { url, headers: headers(flags)?, told })
     }
 
     /// A client for streams. It gives up soon: somebody waits.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        let client = Client::builder(&self.url).fields(self.fields.clone()).retry(schedule());
+        let client = Client::builder(&self.url).fields(self.fields()).retry(schedule());
         client.attempts_max(REMOTE_ATTEMPTS_MAX).build().map_err(|error| Subject::Url.failed(error))
+    }
+
+    fn fields(&self) -> Fields {
+        self.headers.iter().fold(Fields::new(), |fields, (name, value)| fields.header(name, value))
     }
 }
 
@@ -126,8 +131,8 @@ pub(crate) fn run_to_code(work: impl Future<Output = Result<ExitCode, Failure>>)
     done
 }
 
-fn fields(flags: &ArgMatches) -> Result<Fields, Failure> {
-    let mut fields = Fields::new();
+fn headers(flags: &ArgMatches) -> Result<Vec<(String, String)>, Failure> {
+    let mut headers = Vec::new();
     for given in flags.get_many::<String>("header").unwrap_or_default() {
         let lines = match given.strip_prefix('@') {
             Some(file) => header_file(Path::new(file))?,
@@ -137,10 +142,10 @@ fn fields(flags: &ArgMatches) -> Result<Fields, Failure> {
             // The value is not repeated: it is often a secret.
             let refused = || Failure::Usage("--header takes NAME:VALUE, such as 'Authorization: Bearer …'".into());
             let (name, value) = line.split_once(':').ok_or_else(refused)?;
-            fields = fields.header(name.trim(), value.trim());
+            headers.push((name.trim().to_owned(), value.trim().to_owned()));
         }
     }
-    Ok(fields)
+    Ok(headers)
 }
 
 fn header_file(file: &Path) -> Result<String, Failure> {
