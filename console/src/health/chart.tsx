@@ -2,7 +2,8 @@ import type { ReactNode } from "react"
 
 const WIDTH = 240
 const HEIGHT = 56
-const POINTS = 150
+/** Fewer readings than that leave room at the left, so that the first ones are no cliff. */
+const POINTS_MIN = 30
 
 export interface ChartProps {
   name: string
@@ -47,7 +48,7 @@ export function place(values: readonly (number | undefined)[], top: number): [nu
   let before = 0
   return values.map((value, index) => {
     before = value ?? before
-    const x = WIDTH - ((values.length - 1 - index) / (POINTS - 1)) * WIDTH
+    const x = WIDTH - ((values.length - 1 - index) / (Math.max(POINTS_MIN, values.length) - 1)) * WIDTH
     return [x, HEIGHT - 2 - (top > 0 ? before / top : 0) * (HEIGHT - 6)]
   })
 }

@@ -48,7 +48,7 @@ export function SessionPage({ id, tab }: { id: string; tab: string | null }): Re
             <InputLine label="Say something to the agents" look="composer" disabled={whyNot(isClosed, replay)} />
           </section>
           <Side id={id} tab={shown} replay={replay} isClosed={isClosed} />
-          <Cursors area={area} />
+          {!isClosed && <Cursors area={area} />}
         </div>
         <Timeline id={id} replay={replay} />
       </div>

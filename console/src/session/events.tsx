@@ -42,7 +42,7 @@ interface Shown {
 function filtered(events: readonly LoggedEvent[], type: string, text: string): Shown[] {
   const word = text.trim().toLowerCase()
   const fits = ({ event }: Shown): boolean => (type === "" || event.type === type) && (word === "" || `${event.key} ${event.txid} ${JSON.stringify(event.value)}`.toLowerCase().includes(word))
-  return events.map((event, place) => ({ event, place })).filter(fits)
+  return events.map((event, place) => ({ event, place })).filter(fits).reverse()
 }
 
 function Rows({ shown, chosen, choose }: { shown: readonly Shown[]; chosen: string | undefined; choose: (offset: string) => void }): ReactNode {

@@ -8,7 +8,7 @@ import { useReadable } from "@headwater/sessions/react"
 import { Empty } from "../ui/parts.tsx"
 import { InputLine } from "./input-line.tsx"
 import { terminalText } from "./terminal-text.ts"
-import { withoutInlineStyles } from "./terminal-styles.ts"
+import { openWithoutInlineStyles, withoutInlineStyles } from "./terminal-styles.ts"
 import { useView } from "./view.ts"
 
 /** One look in both themes, as terminals have: what programs colour is meant for a dark ground. */
@@ -42,10 +42,11 @@ function Screen(): ReactNode {
     })
     const fit = new FitAddon()
     screen.loadAddon(fit)
-    screen.open(element.current)
+    const place = element.current
+    openWithoutInlineStyles(document, () => screen.open(place))
     screen.textarea?.setAttribute("aria-label", "Terminal output; cannot be typed into")
     const observer = new ResizeObserver(() => fit.fit())
-    observer.observe(element.current)
+    observer.observe(place)
     let written: readonly TerminalLine[] = []
     const write = (): void => {
       const lines = terminal.get()

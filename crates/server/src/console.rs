@@ -18,7 +18,6 @@ use crate::router::problem;
 
 const CONSOLE: &str = "/console";
 const INDEX: &str = "index.html";
-const FACTS: &str = "config.json";
 /// What the console's own router shows: these are pages, and all else is a file or nothing.
 const PAGES: [&str; 4] = ["", "sessions", "streams", "health"];
 /// Their names change with their content.
