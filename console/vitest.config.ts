@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
-import SummaryReporter from "../web/test/support/summary-reporter.ts"
+import SummaryReporter from "./test/summary-reporter.ts"
 
 const binary = fileURLToPath(new URL("../target/release/headwater", import.meta.url))
 
