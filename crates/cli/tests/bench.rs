@@ -15,7 +15,7 @@ use support::{Serving, code, headwater, run, stderr, stdout};
 const QUICK: [&str; 3] = ["bench", "--seconds", "0.2"];
 
 fn server() -> Serving {
-    Serving::start(headwater().args(["serve", "--store", "memory"]))
+    Serving::start(headwater().args(["serve", "--store", "memory", "--sessions", "off"]))
 }
 
 fn bench(address: &str, args: &[&str]) -> Command {

@@ -61,7 +61,11 @@ pub(crate) fn router(config: &ServerConfig, has_sessions: bool) -> Router {
     };
     let facts = serde_json::to_string(&facts).expect("texts and truths can be written as JSON");
     Router::new()
-        .route("/", get(|headers: HeaderMap| async move { lead(&headers, format!("{CONSOLE}/")) }))
+        .route(
+            "/",
+            get(|headers: HeaderMap| async move { lead(&headers, format!("{CONSOLE}/")) })
+                .fallback(|| async { nothing_here() }),
+        )
         // The URL of a session, as it is handed on to people.
         .route(
             "/sessions/{id}",
