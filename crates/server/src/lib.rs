@@ -8,7 +8,6 @@ mod acceptor;
 mod body;
 mod config;
 mod connection;
-mod console;
 mod cors;
 mod edge;
 mod health;
