@@ -33,7 +33,6 @@ fn measured(server: &Serving, args: &[&str]) -> Vec<Value> {
 }
 
 /// Waits for something that other processes bring about.
-#[allow(dead_code, reason = "waits of later tests")]
 fn until(what: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !what() {
@@ -120,6 +119,23 @@ fn people_get_a_table_with_a_row_for_each_measurement() {
     let rows: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(rows, ["MEASUREMENT", "delivery-sse", "delivery-long-poll"]);
     assert!(table.lines().skip(1).all(|row| row.ends_with(" 0")), "{table}");
+}
+
+#[test]
+fn an_interrupted_run_deletes_its_streams() {
+    let server = server();
+    let mut command = headwater();
+    command.args(["bench", "append", "--seconds", "600", "--streams", "50"]);
+    command.env("HEADWATER_URL", format!("http://{}/v1/stream", server.address));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until(|| streams(&server).lines().filter(|line| line.starts_with("headwater-bench-")).count() == 50);
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    let status = child.wait().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((status.code(), said.as_str()), (Some(130), "SIGINT: the streams of this run are deleted\n"));
+    assert_eq!(streams(&server), "");
 }
 
 #[test]
