@@ -18,9 +18,9 @@ use crate::config::ServerConfig;
 use crate::edge::Edge;
 use crate::health::Observed;
 use crate::metrics::Metrics;
-use crate::router;
 use crate::sessions::{Api, Mounted};
 use crate::workers::Worker;
+use crate::{console, router};
 
 /// Connections the system keeps for us while all workers are busy.
 const BACKLOG: i32 = 4096;
@@ -108,7 +108,8 @@ impl<S: Store> Server<S> {
         let stop = CancellationToken::new();
         let (config, search) = (&self.config, &self.search);
         let observed = Observed { engine: self.engine.clone(), metrics: self.metrics.clone(), search: search.clone() };
-        let control = router::control(observed, self.mounted);
+        let console = config.serves_console.then(|| console::router(config, self.sessions.is_some()));
+        let control = router::control(observed, console, self.mounted);
         let mounted = self.sessions.map(|sessions| {
             Mounted::new(Api { sessions, search: search.clone(), config: config.clone(), stop: stop.clone() })
         });

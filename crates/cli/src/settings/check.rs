@@ -77,6 +77,12 @@ impl Config {
                 problems.push(Problem(format!("{part} ({few}) is larger than {whole} ({many}); {advice}")));
             }
         }
+        let root = self.text("root");
+        if self.text("console") == "on" && (root == "/console" || root.starts_with("/console/")) {
+            problems.push(Problem(format!(
+                "root ({root}) lies where the console lives: no stream could be reached; choose another root or turn console off"
+            )));
+        }
         problems
     }
 

@@ -56,6 +56,15 @@ pub(crate) const SETTINGS: &[Setting] = &[
         example: "https://app.example.com",
     },
     Setting {
+        key: "console",
+        group: Group::Network,
+        placeholder: "WHETHER",
+        kind: Kind::Choice(&["on", "off"]),
+        default: "on",
+        help: "Whether /console/ shows sessions, streams and the server's health to people with a browser.",
+        example: "off",
+    },
+    Setting {
         key: "workers",
         group: Group::Network,
         placeholder: "N",
