@@ -134,8 +134,8 @@ function Myself(): ReactNode {
   }
   return (
     <>
-      <button type="button" className="button quiet me" onClick={() => { setName(displayName); setEditing(true) }}
-        aria-label={`You are ${displayName}. Change your name`} title="This is how others see you">
+      <button type="button" className="button quiet me" onClick={() => { setName(displayName); setEditing(true) }} title="This is how others see you. Click to change it">
+        <span className="hidden-text">You are </span>
         <Avatar name={displayName} id={userId} />
         <span className="clip">{displayName}</span>
       </button>

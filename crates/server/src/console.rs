@@ -7,7 +7,9 @@
 use axum::Router;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY};
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
+};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use rust_embed::{Embed, EmbeddedFile};
 use serde::Serialize;
@@ -61,13 +63,15 @@ pub(crate) fn router(config: &ServerConfig, has_sessions: bool) -> Router {
     Router::new()
         .route("/", get(|headers: HeaderMap| async move { lead(&headers, format!("{CONSOLE}/")) }))
         // The URL of a session, as it is handed on to people.
-        .route("/sessions/{id}", get(|uri: Uri, headers: HeaderMap| async move {
-            lead(&headers, format!("{CONSOLE}{}", uri.path()))
-        }))
+        .route(
+            "/sessions/{id}",
+            get(|uri: Uri, headers: HeaderMap| async move { lead(&headers, format!("{CONSOLE}{}", uri.path())) }),
+        )
         .route(CONSOLE, get(|| async { Redirect::permanent("/console/") }))
-        .route("/console/config.json", get(move || async move {
-            ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], facts)
-        }))
+        .route(
+            "/console/config.json",
+            get(move || async move { ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], facts) }),
+        )
         .route("/console/", get(answer))
         .route("/console/{*path}", get(answer))
 }

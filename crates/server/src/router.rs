@@ -24,10 +24,18 @@ use crate::{body, console, health};
 type Outcome<S> = Result<Answer<S>, Problem>;
 
 /// The routes that are not streams.
-pub(crate) fn control<S: Store>(observed: Observed<S>, console: Option<axum::Router>, mounted: axum::Router) -> axum::Router {
-    health::router(observed).merge(console.unwrap_or_default()).merge(mounted).fallback(|| async { problem(nothing_here()) }).method_not_allowed_fallback(
-        || async { problem(Problem::new(Code::MethodNotAllowed, "this URL does not take that method")) },
-    )
+pub(crate) fn control<S: Store>(
+    observed: Observed<S>,
+    console: Option<axum::Router>,
+    mounted: axum::Router,
+) -> axum::Router {
+    health::router(observed)
+        .merge(console.unwrap_or_default())
+        .merge(mounted)
+        .fallback(|| async { problem(nothing_here()) })
+        .method_not_allowed_fallback(|| async {
+            problem(Problem::new(Code::MethodNotAllowed, "this URL does not take that method"))
+        })
 }
 
 fn nothing_here() -> Problem {

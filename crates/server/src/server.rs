@@ -18,9 +18,9 @@ use crate::config::ServerConfig;
 use crate::edge::Edge;
 use crate::health::Observed;
 use crate::metrics::Metrics;
-use crate::{console, router};
 use crate::sessions::{Api, Mounted};
 use crate::workers::Worker;
+use crate::{console, router};
 
 /// Connections the system keeps for us while all workers are busy.
 const BACKLOG: i32 = 4096;

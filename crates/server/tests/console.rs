@@ -50,7 +50,9 @@ fn every_page_of_the_console_is_the_same_document() {
 #[test]
 fn what_is_neither_page_nor_file_is_not_found() {
     let server = TestServer::start();
-    for target in ["/console/other", "/console/assets/none.js", "/console/../Cargo.toml", "/console/%2e%2e/x", "/consoles"] {
+    for target in
+        ["/console/other", "/console/assets/none.js", "/console/../Cargo.toml", "/console/%2e%2e/x", "/consoles"]
+    {
         assert_eq!(browse(&server, target).status, 404, "{target}");
     }
     assert_eq!(server.send("POST", "/console/", &[], "").status, 405);
