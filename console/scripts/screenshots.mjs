@@ -51,7 +51,9 @@ async function open(colorScheme, session) {
 }
 
 /** Details of sessions and of presence come a moment later. */
-const settle = (page) => page.waitForTimeout(1500)
+function settle(page) {
+  return page.waitForTimeout(1500)
+}
 
 async function json(path) {
   return (await fetch(url + path)).json()

@@ -52,7 +52,7 @@ function Main({ route }: { route: Route }): ReactNode {
 function Page({ route }: { route: Route }): ReactNode {
   if ((route.page === "sessions" || route.page === "session") && !facts.sessions) {
     return (
-      <Empty icon="sessions" title="Sessions are switched off">
+      <Empty whole icon="sessions" title="Sessions are switched off">
         <p>This server was started with <code>--sessions off</code>. Its streams are still here.</p>
         <Link className="button primary" to={urlOf.streams()}>Browse streams</Link>
       </Empty>
@@ -69,7 +69,7 @@ function Page({ route }: { route: Route }): ReactNode {
       return <HealthPage />
     case "unknown":
       return (
-        <Empty icon="search" title="There is no such page">
+        <Empty whole icon="search" title="There is no such page">
           <p>The address may be mistyped, or belong to another version of the console.</p>
           <Link className="button primary" to={urlOf.sessions()}>All sessions</Link>
         </Empty>
@@ -134,8 +134,8 @@ function Myself(): ReactNode {
   }
   return (
     <>
-      <button type="button" className="button quiet me" onClick={() => { setName(displayName); setEditing(true) }}
-        aria-label={`You are ${displayName}. Change your name`} title="This is how others see you">
+      <button type="button" className="button quiet me" onClick={() => { setName(displayName); setEditing(true) }} title="This is how others see you. Click to change it">
+        <span className="hidden-text">You are </span>
         <Avatar name={displayName} id={userId} />
         <span className="clip">{displayName}</span>
       </button>

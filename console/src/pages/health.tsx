@@ -29,7 +29,7 @@ export default function HealthPage(): ReactNode {
   }, EVERY_MS, "health")
   if (!value) {
     return error
-      ? <Empty icon="alert" title="The server does not answer"><p role="alert">{error.message}. It is asked again every two seconds.</p><button type="button" className="button" onClick={refresh}>Ask now</button></Empty>
+      ? <Empty whole icon="alert" title="The server does not answer"><p role="alert">{error.message}. It is asked again every two seconds.</p><button type="button" className="button" onClick={refresh}>Ask now</button></Empty>
       : <div className="page" aria-busy="true"><h1>Health</h1></div>
   }
   return <Shown health={value} error={error} />

@@ -110,7 +110,7 @@ function Loading(): ReactNode {
 function Missing({ code, message }: { code: string; message: string }): ReactNode {
   const isUnknown = code === "SESSION_NOT_FOUND"
   return (
-    <Empty icon={isUnknown ? "search" : "alert"} title={isUnknown ? "There is no such session" : "The session cannot be read"}>
+    <Empty whole icon={isUnknown ? "search" : "alert"} title={isUnknown ? "There is no such session" : "The session cannot be read"}>
       <p role="alert">{isUnknown ? "It may have been deleted, or is about to begin: this page opens it when it does." : message}</p>
       <Link className="button primary" to={urlOf.sessions()}>All sessions</Link>
     </Empty>

@@ -11,8 +11,8 @@ import { Dialog } from "../ui/dialog.tsx"
 import { Icon } from "../ui/icon.tsx"
 import { Ago, Avatar, Command, Empty, Link, messageOf, Tabs, useTitle } from "../ui/parts.tsx"
 import { Found } from "./found.tsx"
+import { select, type Filter } from "./select.ts"
 
-type Filter = "all" | SessionStatus
 const ROW_HEIGHT = 68
 const DETAILS_EVERY_MS = 4_000
 
@@ -61,17 +61,6 @@ export function SessionsPage(): ReactNode {
       {creating && <NewSession close={() => setCreating(false)} />}
     </div>
   )
-}
-
-export function select(sessions: readonly SessionRow[], filter: Filter, project: string, text: string): SessionRow[] {
-  const words = text.toLowerCase().split(/\s+/).filter((word) => word !== "")
-  const fits = (row: SessionRow): boolean => {
-    if (filter !== "all" && row.status !== filter) return false
-    if (project !== "" && row.projectId !== project) return false
-    const told = [row.title, row.projectId, row.taskId, row.agentId, row.id].join(" ").toLowerCase()
-    return words.every((word) => told.includes(word))
-  }
-  return sessions.filter(fits).sort((one, other) => other.createdAt - one.createdAt)
 }
 
 function tabs(sessions: readonly SessionRow[]): { id: Filter; label: string; count: number }[] {

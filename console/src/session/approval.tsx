@@ -14,10 +14,10 @@ export function ApprovalCard({ approval, closed }: { approval: Approval; closed:
   const { action, ...facts } = request.payload
   const title = typeof action === "string" ? action.replaceAll("_", " ") : "Approval"
   return (
-    <section className={`approval ${decision ? "decided" : "waiting"}`} aria-label={`Approval: ${title}`}>
+    <div role="group" className={`approval ${decision ? "decided" : "waiting"}`} aria-label={`Approval: ${title}`}>
       <div className="row wrap">
         <Icon name="alert" />
-        <h3 className="grow">{title.charAt(0).toUpperCase() + title.slice(1)}</h3>
+        <h2 className="grow">{title.charAt(0).toUpperCase() + title.slice(1)}</h2>
         <Outcome approval={approval} />
       </div>
       <p className="tiny muted">{request.actor ?? "An agent"} asked at {timeOfDay(request.timestamp)}</p>
@@ -30,7 +30,7 @@ export function ApprovalCard({ approval, closed }: { approval: Approval; closed:
       )}
       {decision && typeof decision.payload.comment === "string" && <p className="small">“{decision.payload.comment}”</p>}
       {!decision && <Decide approval={approval} closed={closed} />}
-    </section>
+    </div>
   )
 }
 

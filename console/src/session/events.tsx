@@ -81,7 +81,7 @@ function Detail({ event, close, show }: { event: LoggedEvent; close: () => void;
   return (
     <section className="event-detail" aria-label="Chosen event">
       <div className="row">
-        <h3 className="grow">{event.type} · {event.operation}</h3>
+        <h2 className="grow">{event.type} · {event.operation}</h2>
         <button type="button" className="button" onClick={show}><Icon name="play" /> Show this moment</button>
         <button type="button" className="button quiet icon" aria-label="Close the event" onClick={close}><Icon name="cross" /></button>
       </div>

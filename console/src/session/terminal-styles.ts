@@ -19,7 +19,7 @@ export function openWithoutInlineStyles(page: Document, open: () => void): void 
 export function withoutInlineStyles(page: Document): Document {
   return new Proxy(page, {
     get(target, name) {
-      if (name === "createElement") return (tag: string) => (tag === "style" ? styleElement(target, Document.prototype.createElement.bind(target)) : styledElement(target, tag))
+      if (name === "createElement") return (tag: string) => (tag === "style" ? styleElement(target, Document.prototype.createElement.bind(target)) : target.createElement(tag))
       const value: unknown = Reflect.get(target, name, target)
       return typeof value === "function" ? value.bind(target) : value
     },
@@ -47,11 +47,10 @@ function styleElement(page: Document, create: (tag: string) => HTMLElement): HTM
   return element
 }
 
-function styledElement(page: Document, tag: string): HTMLElement {
-  const element = Document.prototype.createElement.call(page, tag)
-  element.setAttribute = (name: string, value: string) => {
-    if (name === "style") element.style.cssText = value
-    else Element.prototype.setAttribute.call(element, name, value)
+/** The terminal colours its spans by attribute. A declaration made by script does the same, on any span of the page. */
+export function styleSpansByScript(): void {
+  HTMLSpanElement.prototype.setAttribute = function setAttribute(name: string, value: string): void {
+    if (name === "style") this.style.cssText = value
+    else Element.prototype.setAttribute.call(this, name, value)
   }
-  return element
 }

@@ -8,7 +8,7 @@ import { useReadable } from "@headwater/sessions/react"
 import { Empty } from "../ui/parts.tsx"
 import { InputLine } from "./input-line.tsx"
 import { terminalText } from "./terminal-text.ts"
-import { openWithoutInlineStyles, withoutInlineStyles } from "./terminal-styles.ts"
+import { openWithoutInlineStyles, styleSpansByScript, withoutInlineStyles } from "./terminal-styles.ts"
 import { useView } from "./view.ts"
 
 /** One look in both themes, as terminals have: what programs colour is meant for a dark ground. */
@@ -18,6 +18,8 @@ const THEME: ITheme = {
   brightBlack: "#8a9aa4", brightRed: "#ffaca5", brightGreen: "#a3e8be", brightYellow: "#f5d795", brightBlue: "#b3cdfa", brightMagenta: "#e0c6f8", brightCyan: "#9fe3ee", brightWhite: "#ffffff",
 }
 const SCROLLBACK_LINES = 10_000
+
+styleSpansByScript()
 
 export default function TerminalPanel({ disabled }: { disabled: string | undefined }): ReactNode {
   const { terminal } = useView()

@@ -20,11 +20,11 @@ export const ToolCallCard = memo(function ToolCallCard({ call, showAgent = false
       </button>
       {open && (
         <div className="tool-body">
-          <h3 className="tiny muted">Input</h3>
+          <p className="tiny muted">Input</p>
           <Value value={call.input} />
           {call.output !== undefined && (
             <>
-              <h3 className="tiny muted">{call.status === "error" ? "Error" : "Output"}</h3>
+              <p className="tiny muted">{call.status === "error" ? "Error" : "Output"}</p>
               <Value value={call.output} />
             </>
           )}

@@ -27,7 +27,7 @@ function Block({ token, caret }: { token: Token; caret: boolean }): ReactNode {
     case "space":
       return null
     case "heading":
-      return <h3>{inline(token.tokens)}{end}</h3>
+      return <h2>{inline(token.tokens)}{end}</h2>
     case "code":
       return <pre tabIndex={0}><code>{(token as Tokens.Code).text}</code>{end}</pre>
     case "blockquote":

@@ -36,11 +36,12 @@ export function Avatar({ name, id = name, kind = "person" }: { name: string; id?
   )
 }
 
-export function Empty({ icon, title, children }: { icon: IconName; title: string; children?: ReactNode }): ReactNode {
+/** `whole` says that it is all there is on the page, so that its title is the page's. */
+export function Empty({ icon, title, whole = false, children }: { icon: IconName; title: string; whole?: boolean; children?: ReactNode }): ReactNode {
   return (
     <div className="empty">
       <Icon name={icon} size={32} />
-      <h2>{title}</h2>
+      {whole ? <h1>{title}</h1> : <h2>{title}</h2>}
       {children}
     </div>
   )

@@ -205,8 +205,8 @@ describe("a session", () => {
 describe("streams", () => {
   it("are made, appended to, followed, forked, closed and deleted", async () => {
     const { page, complaints } = await open(browser, at("streams"))
-    await page.getByRole("button", { name: "New" }).click()
-    await page.getByLabel("Path").fill("notes/today é")
+    await page.getByRole("button", { name: "New", exact: true }).click()
+    await page.getByLabel("Path", { exact: true }).fill("notes/today é")
     await page.getByRole("button", { name: "Create" }).click()
     await page.getByText("Nothing in it yet").waitFor()
     await page.getByLabel("Append to the stream").fill("first line")

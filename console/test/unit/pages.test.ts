@@ -1,7 +1,8 @@
 import type { SessionRow } from "@headwater/sessions"
-import { describe, expect, it, vi } from "vitest"
+import { describe, expect, it } from "vitest"
 import { ago, bytes, clock, duration, initials, shortOffset } from "../../src/format.ts"
 import { mean, parseMetrics, rate, total } from "../../src/health/metrics.ts"
+import { select } from "../../src/pages/select.ts"
 import { encodePath, parseRoute, urlOf } from "../../src/route.ts"
 
 describe("addresses", () => {
@@ -45,9 +46,7 @@ describe("metrics", () => {
 })
 
 describe("the list of sessions", () => {
-  it("is filtered by status, project and words, newest first", async () => {
-    vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener: () => undefined }))
-    const { select } = await import("../../src/pages/sessions.tsx")
+  it("is filtered by status, project and words, newest first", () => {
     const row = (id: string, more: Partial<SessionRow>): SessionRow => ({ id, projectId: "web", status: "active", url: "", createdAt: Number(id), updatedAt: 0, ...more })
     const rows = [row("1", { title: "Fix the build" }), row("2", { title: "Fix tests", status: "closed" }), row("3", { projectId: "app", agentId: "coder" })]
     const ids = (...query: [Parameters<typeof select>[1], string, string]): string => select(rows, ...query).map(({ id }) => id).join()
