@@ -1,8 +1,9 @@
 /** The frame: where one is, where one can go, and who one is. */
 import { createSessions } from "@headwater/sessions"
 import { SessionProvider } from "@headwater/sessions/react"
-import { lazy, Suspense, useEffect, useMemo, useRef, useState, type ReactNode } from "react"
+import { Activity, lazy, Suspense, useEffect, useMemo, useRef, useState, type ReactNode } from "react"
 import { facts } from "./facts.ts"
+import { useIsAsleep } from "./asleep.ts"
 import { rename, setTheme, useMe, useTheme, type Theme } from "./preferences.ts"
 import { parseRoute, urlOf, useUrl, type Route } from "./route.ts"
 import { SessionsPage } from "./pages/sessions.tsx"
@@ -35,6 +36,7 @@ export function App(): ReactNode {
 
 function Main({ route }: { route: Route }): ReactNode {
   const main = useRef<HTMLElement>(null)
+  const isAsleep = useIsAsleep()
   const first = useRef(true)
   const place = route.page === "session" ? route.id : route.page
   // Who uses a screen reader is told that the page has changed.
@@ -44,7 +46,9 @@ function Main({ route }: { route: Route }): ReactNode {
   }, [place])
   return (
     <main id="main" ref={main} tabIndex={-1}>
-      <Suspense fallback={null}><Page route={route} /></Suspense>
+      <Activity mode={isAsleep ? "hidden" : "visible"}>
+        <Suspense fallback={null}><Page route={route} /></Suspense>
+      </Activity>
     </main>
   )
 }
@@ -62,7 +66,7 @@ function Page({ route }: { route: Route }): ReactNode {
     case "sessions":
       return <SessionsPage />
     case "session":
-      return <SessionProvider key={route.id} sessionId={route.id}><SessionPage id={route.id} tab={route.tab} /></SessionProvider>
+      return <SessionProvider key={route.id} sessionId={route.id}><SessionPage id={route.id} tab={route.tab} find={route.find} at={route.at} /></SessionProvider>
     case "streams":
       return <StreamsPage path={route.path} />
     case "health":

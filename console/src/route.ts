@@ -5,7 +5,7 @@ const BASE = "/console/"
 
 export type Route =
   | { page: "sessions" }
-  | { page: "session"; id: string; tab: string | null }
+  | { page: "session"; id: string; tab: string | null; find: string; at: string | null }
   | { page: "streams"; path: string | null }
   | { page: "health" }
   | { page: "unknown" }
@@ -15,7 +15,8 @@ export function parseRoute(pathname: string, search = ""): Route {
   const [first, ...rest] = parts
   if (first === undefined || (first === "sessions" && rest.length === 0)) return { page: "sessions" }
   if (first === "sessions" && rest.length === 1) {
-    return { page: "session", id: decode(rest[0] ?? ""), tab: new URLSearchParams(search).get("tab") }
+    const query = new URLSearchParams(search)
+    return { page: "session", id: decode(rest[0] ?? ""), tab: query.get("tab"), find: query.get("find") ?? "", at: query.get("at") }
   }
   if (first === "streams") return { page: "streams", path: rest.length > 0 ? rest.map(decode).join("/") : null }
   if (first === "health" && rest.length === 0) return { page: "health" }
@@ -32,9 +33,25 @@ function decode(part: string): string {
 
 export const urlOf = {
   sessions: (): string => BASE,
-  session: (id: string): string => `${BASE}sessions/${encodeURIComponent(id)}`,
+  session: (id: string, query: Record<string, string> = {}): string => withQuery(`${BASE}sessions/${encodeURIComponent(id)}`, new URLSearchParams(query)),
   streams: (path?: string): string => `${BASE}streams${path === undefined ? "" : `/${encodePath(path)}`}`,
   health: (): string => `${BASE}health`,
+}
+
+function withQuery(path: string, query: URLSearchParams): string {
+  return query.size === 0 ? path : `${path}?${query}`
+}
+
+/** A part of the query, kept in the URL so that it survives a reload, can be linked to, and is there on the way back. */
+export function useQuery(name: string): [string, (value: string) => void] {
+  useUrl()
+  const value = new URLSearchParams(location.search).get(name) ?? ""
+  return [value, (next) => {
+    const query = new URLSearchParams(location.search)
+    if (next === "") query.delete(name)
+    else query.set(name, next)
+    go(withQuery(location.pathname, query), "replace")
+  }]
 }
 
 export function encodePath(path: string): string {

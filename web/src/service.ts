@@ -29,8 +29,12 @@ export interface SessionDetails extends SessionRow {
   offset: string
   earliest: string
   eventCount: number
+  /** Absent before the first event. */
+  lastEventAt?: number
   viewerCount: number
   activeUsers: Presence[]
+  /** The first sixteen, when there are more. */
+  agents: AgentState[]
 }
 
 export interface SessionDraft {

@@ -29,7 +29,7 @@ export function Found({ words, sessions }: { words: string; sessions: readonly S
       <ul>
         {hits.map((hit) => (
           <li key={`${hit.sessionId} ${hit.channel} ${hit.key} ${hit.offset}`}>
-            <Link to={urlOf.session(hit.sessionId)} className="hit">
+            <Link to={urlOf.session(hit.sessionId, hit.channel === "terminal" ? { tab: "terminal" } : { find: words })} className="hit">
               <span className="tiny muted">
                 {sessions.find(({ id }) => id === hit.sessionId)?.title ?? hit.sessionId} · {CHANNELS[hit.channel]}
                 {hit.agentId && <> · {hit.agentId}</>} · <Ago at={hit.timestamp} />

@@ -1,5 +1,5 @@
 /** How the server is doing, now and over the last minutes that somebody looked. */
-import { useRef, type ReactNode } from "react"
+import type { ReactNode } from "react"
 import { usePolled } from "../client.ts"
 import { facts } from "../facts.ts"
 import { bytes, count, duration } from "../format.ts"
@@ -10,6 +10,8 @@ import { Empty, Pill, useTitle, type Mood } from "../ui/parts.tsx"
 
 const EVERY_MS = 2_000
 const READINGS_MAX = 150
+/** Kept while other pages are looked at. Seconds in which nobody looked are no part of a rate: readings know their time. */
+let readings: readonly Reading[] = []
 
 interface Health {
   readings: readonly Reading[]
@@ -19,18 +21,17 @@ interface Health {
 
 export default function HealthPage(): ReactNode {
   useTitle("Health")
-  const readings = useRef<Reading[]>([])
   const { value, error, refresh } = usePolled<Health>(async (signal) => {
     const [metrics, ready] = await Promise.all([fetch("/metrics", { signal }), fetch("/readyz", { signal })])
     if (!metrics.ok) throw new Error(`/metrics answered ${metrics.status}`)
-    readings.current = [...readings.current, { at: Date.now(), samples: parseMetrics(await metrics.text()) }].slice(-READINGS_MAX)
+    readings = [...readings, { at: Date.now(), samples: parseMetrics(await metrics.text()) }].slice(-READINGS_MAX)
     const why = ready.ok ? "" : ((await ready.json()) as { detail?: string }).detail ?? ""
-    return { readings: readings.current, ready: ready.ok, why }
+    return { readings, ready: ready.ok, why }
   }, EVERY_MS, "health")
   if (!value) {
     return error
       ? <Empty whole icon="alert" title="The server does not answer"><p role="alert">{error.message}. It is asked again every two seconds.</p><button type="button" className="button" onClick={refresh}>Ask now</button></Empty>
-      : <div className="page" aria-busy="true"><h1>Health</h1></div>
+      : <div className="page health" aria-busy="true"><div className="page-head"><h1>Health</h1></div><div className="charts">{[0, 1, 2, 3, 4, 5, 6, 7].map((place) => <div key={place} className="skeleton chart-skeleton" />)}</div></div>
   }
   return <Shown health={value} error={error} />
 }
@@ -51,8 +52,8 @@ function Shown({ health, error }: { health: Health; error: Error | undefined }):
       <Charts readings={health.readings} />
       <section aria-label="Store" className="card figures">
         <Figure name="Streams" value={count(gauge("store_streams"))} />
-        <Figure name="Connections" value={count(gauge("connections"))} />
-        <Figure name="Live readers" value={count(gauge("live_readers"))} />
+        <Figure name="Requests answered" value={count(gauge("requests_total"))} />
+        <Figure name="Appends" value={count(gauge("appends_total"))} note={`${bytes(gauge("append_payload_bytes_total"))} of payload`} />
         <Figure name="Journal" value={bytes(gauge("store_journal_bytes"))} note={`${count(gauge("store_journal_segments"))} segments`} />
         <Figure name="Archive" value={bytes(gauge("store_archive_bytes"))} note={`${count(gauge("store_archive_files"))} files`} />
         <Figure name="Catalog" value={bytes(gauge("store_catalog_bytes"))} />

@@ -22,14 +22,16 @@ const DETAILS_EVERY_MS = 15_000
 type Tab = "transcript" | "terminal" | "tools" | "approvals" | "events"
 const TABS: readonly Tab[] = ["transcript", "terminal", "tools", "approvals", "events"]
 
-export function SessionPage({ id, tab }: { id: string; tab: string | null }): ReactNode {
+export function SessionPage({ id, tab, find, at }: { id: string; tab: string | null; find: string; at: string | null }): ReactNode {
   const { service } = useSessionsClient()
   const session = useConnectedSession()
   const { status, error } = useConnection()
   const loaded = useReadable(session.loaded)
   const { value: details, refresh } = usePolled(() => service.get(id), DETAILS_EVERY_MS, `${id} ${status === "closed"}`)
-  useTitle(details?.title || "Session")
+  const waiting = useWaiting()
+  useTitle(`${waiting > 0 ? `(${waiting}) ` : ""}${details?.title || "Session"}`)
   const replay = useReplay(useEventLog())
+  useMoment(replay, at)
   const area = useRef<HTMLDivElement>(null)
   const isClosed = status === "closed" || details?.status === "closed"
   if (!loaded && !details && error) return <Missing code={error.code} message={error.message} />
@@ -37,23 +39,56 @@ export function SessionPage({ id, tab }: { id: string; tab: string | null }): Re
   return (
     <Replayed value={replay.view}>
       <div className="session" data-tab={shown}>
-        <Head id={id} details={details} changed={refresh} />
-        {replay.view && (
-          <p className="notice replaying" role="status"><Icon name="play" size={14} /> You are looking at the past. The session goes on meanwhile. <button type="button" className="button quiet" onClick={replay.goLive}>Back to live</button></p>
-        )}
+        <Head id={id} details={details} changed={refresh} moment={replay.position && replay.log.events[replay.position.count - 1]?.offset} />
         <div className="agents-row"><Agents /></div>
         <div className="workspace" ref={area}>
           <section className="said" aria-label="What is said">
-            {loaded || replay.view ? <Transcript id={id} closed={isClosed} /> : <Loading />}
-            <InputLine label="Say something to the agents" look="composer" disabled={whyNot(isClosed, replay)} />
+            {loaded || replay.view ? <Transcript id={id} closed={isClosed} find={find} /> : <Loading />}
+            <Foot id={id} replay={replay} isClosed={isClosed} />
           </section>
           <Side id={id} tab={shown} replay={replay} isClosed={isClosed} />
-          {!isClosed && <Cursors area={area} />}
+          {details && !isClosed && <Cursors area={area} />}
         </div>
-        <Timeline id={id} replay={replay} />
+        <Timeline id={id} replay={replay} total={details?.eventCount} isClosed={isClosed} />
       </div>
     </Replayed>
   )
+}
+
+/** A link may name a moment: the event that had just happened. */
+function useMoment(replay: Replay, at: string | null): void {
+  const { log: { events }, readAll, seek } = replay
+  const shown = useRef<string>(undefined)
+  useEffect(() => {
+    if (at === null || shown.current === at) return
+    readAll()
+    const place = events.findIndex(({ offset }) => offset === at)
+    if (place === -1) return
+    shown.current = at
+    seek(place + 1)
+  }, [at, events, readAll, seek])
+}
+
+/** Where one writes; or why one cannot, and what can be done instead. As high in each case, so that nothing jumps. */
+function Foot({ id, replay, isClosed }: { id: string; replay: Replay; isClosed: boolean }): ReactNode {
+  if (replay.view) {
+    return (
+      <div className="composer foot" role="status">
+        <Icon name="play" />
+        <p className="grow small"><strong>You are looking at the past.</strong> {isClosed ? "Move along the timeline, or fork the session from here." : "The session goes on meanwhile."}</p>
+        <button type="button" className="button" onClick={replay.goLive}>{isClosed ? "To its end" : "Back to live"}</button>
+      </div>
+    )
+  }
+  if (isClosed) {
+    return (
+      <div className="composer foot">
+        <Icon name="sessions" />
+        <p className="grow small"><strong>This session has ended.</strong> It takes no more input. Replay it below, or fork it and go on.</p>
+      </div>
+    )
+  }
+  return <InputLine key={id} label="Say something to the agents" look="composer" disabled={undefined} />
 }
 
 function whyNot(isClosed: boolean, replay: Replay): string | undefined {
@@ -80,7 +115,7 @@ function Side({ id, tab, replay, isClosed }: { id: string; tab: Tab; replay: Rep
           {current === "terminal" && <TerminalPanel disabled={whyNot(isClosed, replay)} />}
           {current === "tools" && <ToolsPanel />}
           {current === "approvals" && <ApprovalsPanel closed={isClosed} />}
-          {current === "events" && <EventsPanel log={replay.log} seek={(count) => { replay.pause(); replay.seek(count) }} />}
+          {current === "events" && <EventsPanel log={replay.log} readAll={replay.readAll} shown={replay.position?.count} seek={(count) => { replay.pause(); replay.seek(count) }} />}
         </Suspense>
       </div>
     </section>

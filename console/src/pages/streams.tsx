@@ -1,27 +1,35 @@
 /** Plain streams: which there are on the left, the chosen one on the right. */
 import { useVirtualizer } from "@tanstack/react-virtual"
-import { useDeferredValue, useRef, useState, type ReactNode } from "react"
+import { useSessionList } from "@headwater/sessions/react"
+import { useDeferredValue, useMemo, useRef, useState, type ReactNode } from "react"
 import { usePolled } from "../client.ts"
 import { facts } from "../facts.ts"
 import { shortOffset } from "../format.ts"
 import { go, urlOf } from "../route.ts"
-import { createStream, listStreams, type StreamRow } from "../streams/client.ts"
+import { createStream, isKept, listStreams, type StreamRow } from "../streams/client.ts"
 import { StreamView } from "../streams/stream-view.tsx"
 import { Dialog } from "../ui/dialog.tsx"
 import { Icon } from "../ui/icon.tsx"
-import { Command, Empty, Link, messageOf, useTitle } from "../ui/parts.tsx"
+import { Command, Empty, Link, messageOf, Tabs, useTitle } from "../ui/parts.tsx"
 
 const EVERY_MS = 3_000
 const ROW_HEIGHT = 52
 const PAGES_MAX = 50
+
+/** Sessions keep streams of their own, named by ids: they are apart from those that people made. */
+const KINDS = { all: { label: "All", prefix: "" }, plain: { label: "Plain", prefix: "" }, sessions: { label: "Sessions", prefix: "session/" }, agents: { label: "Agents", prefix: "agent/" } }
+type Kind = keyof typeof KINDS
+const KIND_TABS = (Object.keys(KINDS) as Kind[]).map((id) => ({ id, label: KINDS[id].label }))
 
 export default function StreamsPage({ path }: { path: string | null }): ReactNode {
   useTitle(path ?? "Streams")
   const [prefix, setPrefix] = useState("")
   const [creating, setCreating] = useState(false)
   const [pages, setPages] = useState(1)
-  const wanted = useDeferredValue(prefix)
+  const [kind, setKind] = useState<Kind>("all")
+  const wanted = useDeferredValue(prefix === "" ? KINDS[kind].prefix : prefix)
   const { value, error, refresh } = usePolled((signal) => readPages(wanted, pages, signal), EVERY_MS, `${wanted} ${pages}`)
+  const streams = useMemo(() => value?.streams.filter((row) => kind !== "plain" || !isKept(row.path)), [value, kind])
   return (
     <div className="streams" data-chosen={path !== null}>
       <section className="stream-list" aria-label="Streams">
@@ -29,15 +37,16 @@ export default function StreamsPage({ path }: { path: string | null }): ReactNod
           <div className="row"><h1 className="grow">Streams</h1><button type="button" className="button primary" onClick={() => setCreating(true)}><Icon name="plus" /> New</button></div>
           <div className="search"><Icon name="search" /><input className="input" type="search" placeholder="Paths that begin with…" aria-label="Prefix of paths" value={prefix} onChange={(event) => { setPrefix(event.target.value); setPages(1) }} /></div>
         </div>
-        {!facts.listing ? <Empty icon="search" title="This server lists no streams"><p>It runs with <code>--listing off</code>. Who knows a path can open it.</p><Open /></Empty>
+        {facts.listing && facts.sessions && <Tabs label="Kind" panel="stream-rows" current={kind} choose={(next) => { setKind(next); setPrefix(""); setPages(1) }} items={KIND_TABS} />}
+        <div id="stream-rows" role={facts.listing && facts.sessions ? "tabpanel" : undefined} aria-label="Streams of this kind" className="stream-rows-frame">{!facts.listing ? <Empty icon="search" title="This server lists no streams"><p>It runs with <code>--listing off</code>. Who knows a path can open it.</p><Open /></Empty>
           : error && !value ? <Empty icon="alert" title="The streams cannot be listed"><p role="alert">{error.message}</p><button type="button" className="button" onClick={refresh}>Try again</button></Empty>
-          : !value ? <div className="loading-rows" aria-busy="true">{[0, 1, 2, 3].map((row) => <div key={row} className="skeleton" />)}</div>
-          : value.streams.length === 0 ? <Empty icon="streams" title={wanted ? "No path begins so" : "No streams yet"}>{!wanted && <Command text={`curl -X PUT -H 'Content-Type: text/plain' -d hello ${location.origin}${facts.streamRoot}/hello`} />}</Empty>
-          : <Rows streams={value.streams} chosen={path} />}
+          : !streams ? <div className="loading-rows" aria-busy="true">{[0, 1, 2, 3].map((row) => <div key={row} className="skeleton" />)}</div>
+          : streams.length === 0 ? <Empty icon="streams" title={wanted ? "No path begins so" : kind === "plain" ? "No plain streams yet" : "No streams yet"}>{!wanted && <Command text={`curl -X PUT -H 'Content-Type: text/plain' -d hello ${location.origin}${facts.streamRoot}/hello`} />}</Empty>
+          : <Rows streams={streams} chosen={path} />}</div>
         {value?.more && <button type="button" className="button more" disabled={pages >= PAGES_MAX} onClick={() => setPages(pages + 1)}>Show more</button>}
       </section>
       {path === null
-        ? <div className="stream-view"><Empty icon="streams" title="Choose a stream"><p>Look at what is in it and follow it live; append to it, fork it, or delete it.</p></Empty></div>
+        ? <div className="stream-view"><Empty icon="streams" title="Choose a stream"><p>Look at what is in it and follow it live; append to it, fork it, or delete it.</p><button type="button" className="button" onClick={() => setCreating(true)}>New stream</button></Empty></div>
         : <StreamView key={path} path={path} changed={refresh} />}
       {creating && <NewStream close={() => setCreating(false)} made={refresh} />}
     </div>
@@ -56,7 +65,23 @@ async function readPages(prefix: string, pages: number, signal: AbortSignal): Pr
   return { streams, more: cursor !== null }
 }
 
-function Rows({ streams, chosen }: { streams: readonly StreamRow[]; chosen: string | null }): ReactNode {
+/** What the stream of a session is about. */
+function useTitles(): ReadonlyMap<string, string> {
+  const { sessions } = useSessionList()
+  return useMemo(() => new Map(sessions.flatMap(({ id, title }) => (title ? [[`session/${id}`, title], [`session/${id}/presence`, `${title}: presence`]] : []))), [sessions])
+}
+
+function Rows(props: { streams: readonly StreamRow[]; chosen: string | null }): ReactNode {
+  return facts.sessions ? <TitledRows {...props} /> : <BareRows {...props} titles={NO_TITLES} />
+}
+
+const NO_TITLES: ReadonlyMap<string, string> = new Map()
+
+function TitledRows(props: { streams: readonly StreamRow[]; chosen: string | null }): ReactNode {
+  return <BareRows {...props} titles={useTitles()} />
+}
+
+function BareRows({ streams, chosen, titles }: { streams: readonly StreamRow[]; chosen: string | null; titles: ReadonlyMap<string, string> }): ReactNode {
   const scroller = useRef<HTMLDivElement>(null)
   const list = useVirtualizer({ count: streams.length, getScrollElement: () => scroller.current, estimateSize: () => ROW_HEIGHT, overscan: 8 })
   return (
@@ -68,7 +93,7 @@ function Rows({ streams, chosen }: { streams: readonly StreamRow[]; chosen: stri
             <li key={key} style={{ transform: `translateY(${start}px)` }}>
               <Link to={urlOf.streams(row.path)} className="stream-row" current={row.path === chosen}>
                 <span className="clip mono">{row.path}</span>
-                <span className="clip tiny muted">{row.contentType} · @{shortOffset(row.tail)}{row.closed && " · closed"}</span>
+                <span className="clip tiny muted">{titles.get(row.path) ?? row.contentType} · @{shortOffset(row.tail)}{row.closed && " · closed"}</span>
               </Link>
             </li>
           )

@@ -19,10 +19,14 @@ export interface LogState {
   /** Where the log begins, when older events have expired. */
   earliest: string | undefined
   isComplete: boolean
+  /** So many were read that the rest waits until somebody asks for it. */
+  isWaiting: boolean
   error: string | undefined
 }
 
 const PAGE = 1_000
+/** A longer history is read when it is asked for: it may be large, and most people came for what happens now. */
+export const UNASKED_EVENTS_MAX = 10_000
 const AGAIN_MS = 400
 const encoder = new TextEncoder()
 
@@ -30,10 +34,11 @@ export class EventLog implements Readable<LogState> {
   readonly #service: Pick<SessionService, "events">
   readonly #sessionId: string
   readonly #listeners = new Set<() => void>()
-  #state: LogState = { events: [], earliest: undefined, isComplete: false, error: undefined }
+  #state: LogState = { events: [], earliest: undefined, isComplete: false, isWaiting: false, error: undefined }
   #from = "-1"
   #reading = false
   #wanted = false
+  #isAsked = false
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(service: Pick<SessionService, "events">, sessionId: string) {
@@ -48,10 +53,18 @@ export class EventLog implements Readable<LogState> {
     return () => this.#listeners.delete(listener)
   }
 
+  /** Reads everything, however long it is. */
+  readAll = (): void => {
+    this.#isAsked = true
+    if (!this.#state.isWaiting) return
+    this.#tell({ isWaiting: false })
+    this.want()
+  }
+
   /** There may be more: reads it soon, once for however many calls. */
   want(): void {
     this.#wanted = true
-    if (this.#reading) return
+    if (this.#reading || this.#state.isWaiting) return
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       void this.#read()
@@ -85,6 +98,7 @@ export class EventLog implements Readable<LogState> {
       const added = page.events.map(({ offset, message }) => logged(offset, message)).filter((event) => event !== undefined)
       this.#tell({ events: added.length > 0 ? [...this.#state.events, ...added] : this.#state.events, isComplete: page.upToDate, error: undefined })
       if (page.upToDate) return
+      if (!this.#isAsked && this.#state.events.length >= UNASKED_EVENTS_MAX) return this.#tell({ isWaiting: true })
     }
   }
 

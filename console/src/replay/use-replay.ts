@@ -10,6 +10,7 @@ const FRAME_MS = 60
 
 export interface Replay {
   log: LogState
+  readAll: () => void
   /** Undefined while live. */
   view: View | undefined
   position: Position | undefined
@@ -70,5 +71,5 @@ export function useReplay(eventLog: EventLog): Replay {
     seek(count >= all.length ? 0 : count)
     setPlaying(true)
   }, [seek])
-  return { log, view: position && fold.current?.view, position, isPlaying, speed, seek, play, pause: () => setPlaying(false), setSpeed, goLive }
+  return { log, readAll: eventLog.readAll, view: position && fold.current?.view, position, isPlaying, speed, seek, play, pause: () => setPlaying(false), setSpeed, goLive }
 }

@@ -24,7 +24,7 @@ function Agent({ state }: { state: AgentState }): ReactNode {
       <div className="grow">
         <div className="row">
           <strong className="clip small">{agentId}</strong>
-          {typeof turn === "number" && <span className="tiny muted number">turn {turn}</span>}
+          {typeof turn === "number" && <span className="tiny muted number clip turn">turn {turn}</span>}
           <span className="grow" />
           <AgentPill status={status} />
         </div>

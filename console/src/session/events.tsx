@@ -1,6 +1,6 @@
 /** Every event as it is stored: offset, transaction, size, content. */
 import { useVirtualizer } from "@tanstack/react-virtual"
-import { useMemo, useRef, useState, type ReactNode } from "react"
+import { useEffect, useMemo, useRef, useState, type ReactNode } from "react"
 import { bytes, count, shortOffset, timeOfDay } from "../format.ts"
 import type { LoggedEvent, LogState } from "../replay/log.ts"
 import { isError } from "../replay/player.ts"
@@ -10,7 +10,8 @@ import { Copy, Empty } from "../ui/parts.tsx"
 const ROW_HEIGHT = 34
 const TYPES = ["chunk", "tool", "terminal", "workflow", "state"] as const
 
-export default function EventsPanel({ log, seek }: { log: LogState; seek: (count: number) => void }): ReactNode {
+export default function EventsPanel({ log, readAll, shown: moment, seek }: { log: LogState; readAll: () => void; shown: number | undefined; seek: (count: number) => void }): ReactNode {
+  useEffect(readAll, [readAll])
   const [type, setType] = useState("")
   const [text, setText] = useState("")
   const [chosen, setChosen] = useState<string>()
@@ -28,7 +29,7 @@ export default function EventsPanel({ log, seek }: { log: LogState; seek: (count
       </div>
       {log.earliest !== undefined && <p className="notice"><Icon name="alert" /> Older events have expired; the log begins at <code>{shortOffset(log.earliest)}</code>.</p>}
       {log.error !== undefined && <p className="notice bad" role="alert">{log.error}</p>}
-      {shown.length === 0 ? <Empty icon="list" title={log.events.length === 0 ? "No events yet" : "No event fits"} /> : <Rows shown={shown} chosen={chosen} choose={setChosen} />}
+      {shown.length === 0 ? <Empty icon="list" title={log.events.length > 0 ? "No event fits" : log.isComplete ? "No events yet" : "Reading the events"} /> : <Rows shown={shown} chosen={chosen} choose={setChosen} moment={moment} />}
       {event && <Detail event={event.event} close={() => setChosen(undefined)} show={() => seek(event.place + 1)} />}
     </div>
   )
@@ -45,9 +46,14 @@ function filtered(events: readonly LoggedEvent[], type: string, text: string): S
   return events.map((event, place) => ({ event, place })).filter(fits).reverse()
 }
 
-function Rows({ shown, chosen, choose }: { shown: readonly Shown[]; chosen: string | undefined; choose: (offset: string) => void }): ReactNode {
+function Rows({ shown, chosen, choose, moment }: { shown: readonly Shown[]; chosen: string | undefined; choose: (offset: string) => void; moment: number | undefined }): ReactNode {
   const scroller = useRef<HTMLDivElement>(null)
   const list = useVirtualizer({ count: shown.length, getScrollElement: () => scroller.current, estimateSize: () => ROW_HEIGHT, overscan: 12 })
+  // While the past is looked at, the list goes along with it.
+  const current = moment === undefined ? -1 : shown.findIndex(({ place }) => place < moment)
+  useEffect(() => {
+    if (current >= 0) list.scrollToIndex(current, { align: "center" })
+  }, [current, list])
   return (
     <div className="event-rows" ref={scroller} tabIndex={0} role="region" aria-label="Events">
       <ul style={{ height: list.getTotalSize(), position: "relative" }}>
@@ -55,7 +61,7 @@ function Rows({ shown, chosen, choose }: { shown: readonly Shown[]; chosen: stri
           const row = shown[index]
           return row && (
             <li key={key} style={{ transform: `translateY(${start}px)` }}>
-              <button type="button" className={isError(row.event) ? "event-row error" : "event-row"} aria-pressed={row.event.offset === chosen} onClick={() => choose(row.event.offset)}>
+              <button type="button" className={`event-row${isError(row.event) ? " error" : ""}${moment !== undefined && row.place >= moment ? " later" : ""}`} aria-pressed={row.event.offset === chosen} onClick={() => choose(row.event.offset)}>
                 <span className="mono number event-offset" title={row.event.offset}>{shortOffset(row.event.offset)}</span>
                 <span className={`event-type type-${row.event.type}`}>{row.event.type}</span>
                 <span className="clip grow mono muted">{preview(row.event)}</span>

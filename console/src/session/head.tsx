@@ -2,6 +2,7 @@
 import type { ExportFormat, SessionDetails, ShareLink } from "@headwater/sessions"
 import { useConnection, useSessionsClient } from "@headwater/sessions/react"
 import { useEffect, useState, type ReactNode } from "react"
+import { facts } from "../facts.ts"
 import { go, urlOf } from "../route.ts"
 import { Dialog } from "../ui/dialog.tsx"
 import { Icon } from "../ui/icon.tsx"
@@ -10,7 +11,7 @@ import { shortOffset } from "../format.ts"
 import { People } from "./people.tsx"
 import { connectionWord, StatusPill } from "./status.tsx"
 
-export function Head({ id, details, changed }: { id: string; details: SessionDetails | undefined; changed: () => void }): ReactNode {
+export function Head({ id, details, changed, moment }: { id: string; details: SessionDetails | undefined; changed: () => void; moment: string | undefined }): ReactNode {
   return (
     <header className="session-head">
       <Link to={urlOf.sessions()} className="button quiet icon back"><Icon name="back" size={18} /><span className="hidden-text">All sessions</span></Link>
@@ -28,7 +29,7 @@ export function Head({ id, details, changed }: { id: string; details: SessionDet
       <People />
       <Connection />
       <div className="row actions">
-        <Share id={id} />
+        <Share id={id} moment={moment} />
         <Exports id={id} />
         <Actions id={id} details={details} changed={changed} />
       </div>
@@ -53,7 +54,7 @@ function Connection(): ReactNode {
   )
 }
 
-function Share({ id }: { id: string }): ReactNode {
+function Share({ id, moment }: { id: string; moment: string | undefined }): ReactNode {
   const { service } = useSessionsClient()
   const [open, setOpen] = useState(false)
   const [links, setLinks] = useState<ShareLink>()
@@ -69,9 +70,10 @@ function Share({ id }: { id: string }): ReactNode {
         <Dialog title="Share this session" close={() => setOpen(false)}>
           <p className="small muted">Whoever can reach this server can follow the session, and steer it.</p>
           <LinkLine label="For people" url={links?.url ?? page} />
+          {moment !== undefined && <LinkLine label="This moment of it" url={location.origin + urlOf.session(id, { at: moment })} />}
           {links && <LinkLine label="As server-sent events" url={links.eventsUrl} />}
           {links && <LinkLine label="As a stream" url={links.streamUrl} />}
-          <LinkLine label="In a terminal" url={`headwater session watch ${id}`} />
+          <LinkLine label="In a terminal" url={`headwater session watch ${id} --url ${location.origin}${facts.streamRoot}`} />
           <div className="row"><button type="button" className="button" onClick={() => setOpen(false)}>Done</button></div>
         </Dialog>
       )}
@@ -102,7 +104,7 @@ function Exports({ id }: { id: string }): ReactNode {
   )
 }
 
-type Asked = "close" | "delete"
+type Asked = "rename" | "close" | "delete"
 
 function Actions({ id, details, changed }: { id: string; details: SessionDetails | undefined; changed: () => void }): ReactNode {
   const { service } = useSessionsClient()
@@ -124,10 +126,12 @@ function Actions({ id, details, changed }: { id: string; details: SessionDetails
       <Menu label="More">
         {status === "active" && <button type="button" onClick={() => void run(() => service.pause(id))}>Pause</button>}
         {status === "paused" && <button type="button" onClick={() => void run(() => service.resume(id))}>Resume</button>}
+        {details && <button type="button" onClick={() => setAsked("rename")}>Rename…</button>}
         {status !== "closed" && <button type="button" onClick={() => setAsked("close")}>End the session…</button>}
         <button type="button" onClick={() => setAsked("delete")}>Delete…</button>
       </Menu>
-      {asked && (
+      {asked === "rename" && <Rename title={details?.title ?? ""} refused={refused} rename={(title) => void run(() => service.update(id, { title: title || null }))} close={() => setAsked(undefined)} />}
+      {asked !== undefined && asked !== "rename" && (
         <Dialog title={asked === "close" ? "End this session?" : "Delete this session?"} close={() => setAsked(undefined)}>
           <p className="small">{asked === "close" ? "It takes no more events, for good. What happened stays and can be read, replayed and forked." : "Its events and its streams go for good. Forks keep what they share."}</p>
           {refused && <p className="notice bad" role="alert">{refused}</p>}
@@ -138,5 +142,16 @@ function Actions({ id, details, changed }: { id: string; details: SessionDetails
         </Dialog>
       )}
     </>
+  )
+}
+
+function Rename({ title, refused, rename, close }: { title: string; refused: string; rename: (title: string) => void; close: () => void }): ReactNode {
+  const [text, setText] = useState(title)
+  return (
+    <Dialog title="Rename this session" close={close}>
+      <label className="field">Title<input className="input" autoFocus value={text} maxLength={200} onChange={(event) => setText(event.target.value)} onKeyDown={(event) => event.key === "Enter" && rename(text.trim())} /></label>
+      {refused && <p className="notice bad" role="alert">{refused}</p>}
+      <div className="row"><button type="button" className="button primary" onClick={() => rename(text.trim())}>Save</button><button type="button" className="button" onClick={close}>Cancel</button></div>
+    </Dialog>
   )
 }

@@ -10,7 +10,7 @@ import { messageOf } from "../ui/parts.tsx"
 
 const BINS = 120
 
-export function Timeline({ id, replay }: { id: string; replay: Replay }): ReactNode {
+export function Timeline({ id, replay, total, isClosed }: { id: string; replay: Replay; total: number | undefined; isClosed: boolean }): ReactNode {
   const { log, position, isPlaying } = replay
   const { events } = log
   const shown = position?.count ?? events.length
@@ -18,10 +18,11 @@ export function Timeline({ id, replay }: { id: string; replay: Replay }): ReactN
   const now = events[Math.max(0, shown - 1)]?.at ?? began
   const end = events.at(-1)?.at ?? began
   const error = useMemo(() => nextError(events, position?.count ?? 0), [events, position])
+  const isReading = !log.isComplete && total !== undefined && total > events.length
   const told = `${clock(now - began)} of ${clock(end - began)}, event ${shown} of ${events.length}`
   return (
     <section className="timeline" aria-label="Timeline">
-      <button type="button" className="button icon" disabled={events.length === 0} aria-label={isPlaying ? "Pause the replay" : "Play from here"} title={isPlaying ? "Pause" : "Replay"} onClick={isPlaying ? replay.pause : replay.play}>
+      <button type="button" className="button icon" disabled={events.length === 0 || log.isWaiting} aria-label={isPlaying ? "Pause the replay" : "Play from here"} title={isPlaying ? "Pause" : "Replay"} onClick={isPlaying ? replay.pause : replay.play}>
         <Icon name={isPlaying ? "pause" : "play"} />
       </button>
       <div className="speeds" role="group" aria-label="Speed">
@@ -30,16 +31,24 @@ export function Timeline({ id, replay }: { id: string; replay: Replay }): ReactN
         ))}
       </div>
       <div className="scrubber">
-        <Marks replay={replay} shown={shown} />
-        <input type="range" min={0} max={events.length} value={shown} disabled={events.length === 0} aria-label="Moment of the session" aria-valuetext={told}
-          onChange={(event) => { replay.pause(); replay.seek(Number(event.target.value)) }} />
+        {log.isWaiting ? (
+          <button type="button" className="button load-timeline" onClick={replay.readAll}>Load the timeline{total !== undefined && <span className="muted number">{count(total)} events</span>}</button>
+        ) : (
+          <>
+            <Marks replay={replay} shown={shown} />
+            <input type="range" min={0} max={events.length} value={shown} disabled={events.length === 0} aria-label="Moment of the session" aria-valuetext={told}
+              onChange={(event) => { replay.pause(); replay.seek(Number(event.target.value)) }} />
+          </>
+        )}
       </div>
-      <span className="tiny muted number timeline-told">{clock(now - began)} / {clock(end - began)}<br />{count(shown)} of {count(events.length)}{log.isComplete ? "" : "…"}</span>
-      <button type="button" className="button" disabled={error === undefined} title="Go to the next failure" onClick={() => { if (error !== undefined) { replay.pause(); replay.seek(error) } }}>
+      <span className="tiny muted number timeline-told">
+        {log.isWaiting ? "Not loaded" : <>{clock(now - began)} / {clock(end - began)}<br />{isReading ? <>{count(events.length)} of {count(total)} read</> : <>{count(shown)} of {count(events.length)}</>}</>}
+      </span>
+      <button type="button" className="button" disabled={error === undefined || log.isWaiting} title="Go to the next failure" aria-label="Next error" onClick={() => { if (error !== undefined) { replay.pause(); replay.seek(error) } }}>
         <Icon name="alert" /> <span className="wide">Next error</span>
       </button>
       <ForkHere id={id} offset={position ? events[position.count - 1]?.offset : undefined} disabled={position?.count === 0} />
-      <button type="button" className="button live-button" aria-pressed={position === undefined} onClick={replay.goLive}><Icon name="live" /> <span className="wide">Live</span></button>
+      <button type="button" className="button live-button" aria-pressed={position === undefined} aria-label={isClosed ? "To the end" : "Live"} onClick={replay.goLive}><Icon name={isClosed ? "stop" : "live"} /> <span className="wide">{isClosed ? "End" : "Live"}</span></button>
     </section>
   )
 }
@@ -71,7 +80,7 @@ function ForkHere({ id, offset, disabled }: { id: string; offset: string | undef
   }
   return (
     <>
-      <button type="button" className="button" disabled={disabled || state.busy} title="A new session that shares everything up to this moment" onClick={() => void fork()}>
+      <button type="button" className="button" disabled={disabled || state.busy} title="A new session that shares everything up to this moment" aria-label="Fork from here" onClick={() => void fork()}>
         <Icon name="fork" /> <span className="wide">Fork from here</span>
       </button>
       {state.refused && <span className="tiny" role="alert">Not forked: {state.refused}</span>}

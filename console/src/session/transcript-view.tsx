@@ -1,12 +1,13 @@
 /** The transcript: virtualised, and at its end as long as the reader is there. */
 import { useConnection, usePendingWrites } from "@headwater/sessions/react"
 import { useVirtualizer } from "@tanstack/react-virtual"
-import { memo, useDeferredValue, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react"
+import { memo, useDeferredValue, useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react"
 import { timeOfDay } from "../format.ts"
 import { Icon } from "../ui/icon.tsx"
 import { Markdown } from "../ui/markdown.tsx"
 import { Avatar, Command, Empty, useNow } from "../ui/parts.tsx"
 import { ApprovalCard } from "./approval.tsx"
+import { FindBar, useFinding } from "./find.tsx"
 import { ToolCallCard } from "./tool-call.tsx"
 import { continues, transcriptOf, type Item } from "./transcript.ts"
 import { useIsLive, useRowsOf, useView } from "./view.ts"
@@ -14,7 +15,7 @@ import { useIsLive, useRowsOf, useView } from "./view.ts"
 const NEAR_END_PX = 60
 const SPEAKING_MS = 2_500
 
-export function Transcript({ id, closed }: { id: string; closed: boolean }): ReactNode {
+export function Transcript({ id, closed, find }: { id: string; closed: boolean; find: string }): ReactNode {
   const view = useView()
   const begun = useMemo(() => new Map<string, number>(), [view])
   const said = { messages: useRowsOf("messages"), toolCalls: useRowsOf("toolCalls"), terminal: useRowsOf("terminal"), workflow: useRowsOf("workflow") }
@@ -22,7 +23,7 @@ export function Transcript({ id, closed }: { id: string; closed: boolean }): Rea
   const items = useMemo(() => transcriptOf({ messages, toolCalls, terminal, workflow }, begun), [messages, toolCalls, terminal, workflow, begun])
   const speakers = useSpeakers(items)
   if (items.length === 0) return <Silence id={id} />
-  return <Items items={items} speakers={speakers} closed={closed} />
+  return <Items key={find} items={items} speakers={speakers} closed={closed} find={find} />
 }
 
 /** The messages that are being said right now, by id. */
@@ -40,7 +41,8 @@ function useSpeakers(items: readonly Item[]): ReadonlySet<string> {
   return useMemo(() => new Set(key.split("\n")), [key])
 }
 
-function Items({ items, speakers, closed }: { items: readonly Item[]; speakers: ReadonlySet<string>; closed: boolean }): ReactNode {
+function Items({ items, speakers, closed, find }: { items: readonly Item[]; speakers: ReadonlySet<string>; closed: boolean; find: string }): ReactNode {
+  const finding = useFinding(items, find)
   const scroller = useRef<HTMLDivElement>(null)
   const [isAtEnd, setAtEnd] = useState(true)
   const list = useVirtualizer({
@@ -51,6 +53,12 @@ function Items({ items, speakers, closed }: { items: readonly Item[]; speakers: 
     getItemKey: (place) => items[place]?.id ?? place,
   })
   const height = list.getTotalSize()
+  const found = finding.places[finding.current]
+  useEffect(() => {
+    if (found === undefined) return
+    setAtEnd(false)
+    list.scrollToIndex(found, { align: "center" })
+  }, [found, list])
   useLayoutEffect(() => {
     const element = scroller.current
     if (element && isAtEnd) element.scrollTop = element.scrollHeight
@@ -65,12 +73,13 @@ function Items({ items, speakers, closed }: { items: readonly Item[]; speakers: 
   }
   return (
     <div className="transcript-frame">
+      <FindBar finding={finding} />
       <div className="transcript" ref={scroller} onScroll={onScroll} tabIndex={0} role="log" aria-label="Transcript" aria-live="off">
         <div style={{ height, position: "relative" }}>
           {list.getVirtualItems().map(({ index, key, start }) => {
             const item = items[index]
             return item && (
-              <div key={key} data-index={index} ref={list.measureElement} className="transcript-item" style={{ transform: `translateY(${start}px)` }}>
+              <div key={key} data-index={index} ref={list.measureElement} className={index === found ? "transcript-item found-item" : "transcript-item"} style={{ transform: `translateY(${start}px)` }}>
                 <Entry item={item} joined={continues(item, items[index - 1])} speaking={speakers.has(item.id)} closed={closed} />
               </div>
             )

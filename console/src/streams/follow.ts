@@ -63,7 +63,7 @@ type Take = (pieces: Piece[], next: string, isUpToDate: boolean, isClosed: boole
 
 /** Answers whether the stream has ended. */
 async function readOn(path: string, offset: string, signal: AbortSignal, take: Take): Promise<boolean> {
-  const reader = await stream({ url: new URL(streamUrl(path), location.origin).toString(), offset, live: "long-poll", signal, onError: () => undefined })
+  const reader = await stream({ url: new URL(streamUrl(path), location.origin).toString(), offset, live: "long-poll", signal, warnOnHttp: false, onError: () => undefined })
   const isJson = (reader.contentType ?? "").startsWith("application/json")
   const isText = isJson || (reader.contentType ?? "").startsWith("text/")
   if (isJson) {

@@ -111,7 +111,7 @@ export function Tabs<T extends string>({ label, items, current, choose, panel }:
         <button key={id} type="button" role="tab" className="tab" data-tab={id} aria-selected={id === current}
           aria-controls={panel} tabIndex={id === current ? 0 : -1} onClick={() => choose(id)}>
           {name}
-          {count !== undefined && count > 0 && <span className="count">{count}</span>}
+          {count !== undefined && count > 0 && <span className="count">{count.toLocaleString("en")}</span>}
         </button>
       ))}
     </div>

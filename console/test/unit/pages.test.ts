@@ -1,19 +1,19 @@
-import type { SessionRow } from "@headwater/sessions"
+import type { AgentState, SessionRow } from "@headwater/sessions"
 import { describe, expect, it } from "vitest"
 import { ago, bytes, clock, duration, initials, shortOffset } from "../../src/format.ts"
 import { mean, parseMetrics, rate, total } from "../../src/health/metrics.ts"
-import { select } from "../../src/pages/select.ts"
+import { doing, select, sinceMs, type Wanted } from "../../src/pages/select.ts"
 import { encodePath, parseRoute, urlOf } from "../../src/route.ts"
 
 describe("addresses", () => {
   it("are pages and back", () => {
     expect(parseRoute("/console/")).toEqual({ page: "sessions" })
-    expect(parseRoute(urlOf.session("a/b c"), "?tab=events")).toEqual({ page: "session", id: "a/b c", tab: "events" })
+    expect(parseRoute(urlOf.session("a/b c"), "?tab=events")).toEqual({ page: "session", id: "a/b c", tab: "events", find: "", at: null })
     expect(parseRoute(urlOf.streams("chat/42 é.log"))).toEqual({ page: "streams", path: "chat/42 é.log" })
     expect(parseRoute("/console/streams/")).toEqual({ page: "streams", path: null })
     expect(parseRoute(urlOf.health())).toEqual({ page: "health" })
     expect(parseRoute("/console/sessions/a/b")).toEqual({ page: "unknown" })
-    expect(parseRoute("/console/sessions/%zz")).toEqual({ page: "session", id: "%zz", tab: null })
+    expect(parseRoute("/console/sessions/%zz")).toEqual({ page: "session", id: "%zz", tab: null, find: "", at: null })
     expect(encodePath("a b/c?d")).toBe("a%20b/c%3Fd")
   })
 })
@@ -46,13 +46,23 @@ describe("metrics", () => {
 })
 
 describe("the list of sessions", () => {
-  it("is filtered by status, project and words, newest first", () => {
+  it("is filtered by status, project, agent, age and words, newest first", () => {
     const row = (id: string, more: Partial<SessionRow>): SessionRow => ({ id, projectId: "web", status: "active", url: "", createdAt: Number(id), updatedAt: 0, ...more })
     const rows = [row("1", { title: "Fix the build" }), row("2", { title: "Fix tests", status: "closed" }), row("3", { projectId: "app", agentId: "coder" })]
-    const ids = (...query: [Parameters<typeof select>[1], string, string]): string => select(rows, ...query).map(({ id }) => id).join()
-    expect(ids("all", "", "")).toBe("3,2,1")
-    expect(ids("closed", "", "")).toBe("2")
-    expect(ids("all", "web", "fix THE")).toBe("1")
-    expect(ids("all", "", "coder")).toBe("3")
+    const ids = (wanted: Partial<Wanted>): string => select(rows, { status: "all", project: "", agent: "", since: 0, text: "", ...wanted }).map(({ id }) => id).join()
+    expect(ids({})).toBe("3,2,1")
+    expect(ids({ status: "closed" })).toBe("2")
+    expect(ids({ project: "web", text: "fix THE" })).toBe("1")
+    expect(ids({ text: "coder" })).toBe("3")
+    expect(ids({ agent: "coder" })).toBe("3")
+    expect(ids({ since: 2 })).toBe("3,2")
+    expect([sinceMs("hour", 3_600_001), sinceMs("no such", 5)]).toEqual([1, 0])
+  })
+
+  it("says what an agent is doing, and of a failure before of nothing", () => {
+    const agent = (agentId: string, status: AgentState["status"], more: Partial<AgentState> = {}): AgentState => ({ agentId, sessionId: "s", status, timestamp: 0, ...more })
+    expect(doing([agent("a", "idle"), agent("b", "error", { error: "no disk" }), agent("c", "running", { currentTool: "grep" })])).toBe("c: running grep")
+    expect(doing([agent("a", "idle"), agent("b", "error", { error: "no disk" })])).toBe("b: no disk")
+    expect(doing([agent("a", "completed")])).toBeUndefined()
   })
 })

@@ -88,6 +88,11 @@ impl State {
         self.position
     }
 
+    /// The latest time that a message named, in Unix milliseconds.
+    pub fn latest_ms(&self) -> Option<u64> {
+        (self.latest_ms > 0).then_some(self.latest_ms)
+    }
+
     /// What the folded rows take, in bytes.
     pub fn bytes(&self) -> usize {
         self.messages.bytes() + self.tables().map(|(_, table)| table.bytes()).sum::<usize>()

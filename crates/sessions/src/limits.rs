@@ -104,6 +104,8 @@ pub const CLEANUP_STREAMS: usize = 64;
 pub const CLEANUP_FRACTION: u64 = 256;
 /// Longest time that an expired event stays, in milliseconds: an hour.
 pub const CLEANUP_LAG_MS_MAX: u64 = 60 * 60 * 1_000;
+/// Agents that are told with a session; its state has all of them.
+pub const AGENTS_SHOWN_MAX: usize = 16;
 /// Stored bytes of a snapshot in one chunk, about.
 pub const SNAPSHOT_CHUNK_BYTES: usize = 64 * 1024;
 /// A folded state's JSON in one piece, about, in bytes.

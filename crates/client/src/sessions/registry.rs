@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Participant;
+use super::{AgentState, Participant};
 use crate::Offset;
 use crate::transport::Call;
 
@@ -85,10 +85,16 @@ pub struct SessionDetail {
     pub earliest: Offset,
     /// Events there were.
     pub event_count: u64,
+    /// When the last of them happened, in Unix milliseconds.
+    #[serde(default)]
+    pub last_event_at: Option<u64>,
     /// How many are there.
     pub viewer_count: u64,
     /// Who is there.
     pub active_users: Vec<Participant>,
+    /// What the agents are doing: the first of them, when there are very many.
+    #[serde(default)]
+    pub agents: Vec<AgentState>,
 }
 
 /// What a new session says of itself.

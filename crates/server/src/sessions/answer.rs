@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use headwater_protocol::Offset;
-use headwater_sessions::{PresentUser, SessionId, SessionRow, SessionView};
+use headwater_sessions::{Json, PresentUser, SessionId, SessionRow, SessionView};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -66,8 +66,11 @@ pub(super) struct Detailed {
     session: Session,
     earliest: Offset,
     event_count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_event_at: Option<u64>,
     viewer_count: usize,
     active_users: Vec<Participant>,
+    agents: Vec<Json>,
 }
 
 /// Somebody present, as a row of the presence channel.
@@ -81,11 +84,18 @@ pub(super) struct Participant {
 
 impl From<SessionView> for Detailed {
     fn from(view: SessionView) -> Self {
-        let SessionView { row, viewer_count, active_users, offset, event_count, earliest } = view;
-        let session_id = &row.id;
+        let session_id = &view.row.id;
         let named = |user| Participant { session_id: session_id.clone(), user };
-        let active_users = active_users.into_iter().map(named).collect();
-        Self { session: Session { row, offset }, earliest, event_count, viewer_count, active_users }
+        let active_users = view.active_users.into_iter().map(named).collect();
+        Self {
+            earliest: view.earliest,
+            event_count: view.event_count,
+            last_event_at: view.last_event_ms,
+            viewer_count: view.viewer_count,
+            active_users,
+            agents: view.agents,
+            session: Session { row: view.row, offset: view.offset },
+        }
     }
 }
 

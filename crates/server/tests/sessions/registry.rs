@@ -54,6 +54,23 @@ fn one_session_is_shown_with_who_is_there_and_where_it_ends() {
 }
 
 #[test]
+fn a_session_tells_what_its_agents_do_and_when_something_happened_last() {
+    let api = Api::start();
+    let id = api.session();
+    let shown = api.get(&format!("sessions/{id}"));
+    assert_eq!((&shown["agents"], &shown["lastEventAt"]), (&json!([]), &json!(null)));
+    api.publish(&id, "agentState", json!({ "agentId": "coder", "status": "starting" }));
+    api.publish(&id, "agentState", json!({ "agentId": "coder", "status": "running", "currentTool": "grep" }));
+    let shown = api.get(&format!("sessions/{id}"));
+    assert_eq!(shown["agents"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&shown["agents"][0]["status"], &shown["agents"][0]["currentTool"]),
+        (&json!("running"), &json!("grep"))
+    );
+    assert!(shown["lastEventAt"].as_u64() >= shown["createdAt"].as_u64());
+}
+
+#[test]
 fn unknown_and_impossible_ids_are_told_apart() {
     let api = Api::start();
     for (method, path) in [

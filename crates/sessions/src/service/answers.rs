@@ -9,6 +9,7 @@ use headwater_protocol::json::MESSAGE_END;
 
 use crate::channel::Channel;
 use crate::fold::State;
+use crate::json::Json;
 use crate::limits::SNAPSHOT_CHUNK_BYTES;
 use crate::presence::PresentUser;
 use crate::registry::SessionRow;
@@ -27,6 +28,11 @@ pub struct SessionView {
     pub offset: Offset,
     /// Events so far, those that have expired included.
     pub event_count: u64,
+    /// When something happened last, in Unix milliseconds; none before the first event.
+    pub last_event_ms: Option<u64>,
+    /// Rows of the agent state channel, in the order in which the agents came, at most
+    /// [`AGENTS_SHOWN_MAX`](crate::limits::AGENTS_SHOWN_MAX).
+    pub agents: Vec<Json>,
     /// Where its stream begins: what lies before has expired.
     pub earliest: Offset,
 }

@@ -9,9 +9,10 @@ use super::answers::{Joined, Published, SessionView};
 use super::publish::is_presence_only;
 use super::refusal::{self, Refused};
 use super::{Sessions, documents, steps};
+use crate::channel::RowType;
 use crate::error::SessionError;
 use crate::id::{IdSource, SessionId};
-use crate::limits::DECISIONS_MAX;
+use crate::limits::{AGENTS_SHOWN_MAX, DECISIONS_MAX};
 use crate::registry::{Listing, NewSession, PageRequest, SessionFilter, SessionPatch, SessionRow, Transition};
 use crate::request::Request;
 
@@ -41,14 +42,16 @@ impl<S: Store> Sessions<S> {
     async fn view_once(&self, id: &SessionId) -> Result<SessionView, Refused> {
         let row = self.row(id).await?;
         let slot = self.loaded(id).await?;
-        let (at, earliest) = {
+        let (at, earliest, last_event_ms, agents) = {
             let live = slot.entry().lock()?;
-            (live.state.position(), live.earliest)
+            let agents = live.state.rows(RowType::State).take(AGENTS_SHOWN_MAX).map(|(_, row)| row.value.clone());
+            (live.state.position(), live.earliest, live.state.latest_ms(), agents.collect())
         };
         slot.entry().durable(at.offset).await?;
         let (active_users, _) = self.present(id);
         let viewer_count = active_users.len();
-        Ok(SessionView { row, viewer_count, active_users, offset: at.offset, event_count: at.seq, earliest })
+        let (offset, event_count) = (at.offset, at.seq);
+        Ok(SessionView { row, viewer_count, active_users, offset, event_count, earliest, last_event_ms, agents })
     }
 
     /// One page of the sessions that `filter` accepts.
