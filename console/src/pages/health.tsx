@@ -45,7 +45,7 @@ function Shown({ health, error }: { health: Health; error: Error | undefined }):
   return (
     <div className="page health">
       <div className="page-head">
-        <div className="grow"><h1>Health</h1><p className="muted small">Headwater {facts.version} at {location.host}. <a href="/metrics">All metrics</a></p></div>
+        <div className="grow"><h1>Health</h1><p className="muted small">Headwater {facts.version} at {location.host}. <a href="/metrics">All metrics</a>{health.readings.length < 5 && <> · The lines grow while this page is open</>}</p></div>
         <div role="status"><Pill mood={status.mood} pulse={status.mood === "ok"}>{status.word}</Pill></div>
       </div>
       {(error || !health.ready) && <p className="notice bad" role="alert"><Icon name="alert" /> {error ? `${error.message}. The figures below are from before.` : health.why}</p>}

@@ -43,7 +43,7 @@ export function SessionPage({ id, tab, find, at }: { id: string; tab: string | n
         <div className="agents-row"><Agents /></div>
         <div className="workspace" ref={area}>
           <section className="said" aria-label="What is said">
-            {loaded || replay.view ? <Transcript id={id} closed={isClosed} find={find} /> : <Loading />}
+            {loaded || replay.view ? <Transcript id={id} closed={isClosed} find={find} begun={replay.begun} /> : <Loading />}
             <Foot id={id} replay={replay} isClosed={isClosed} />
           </section>
           <Side id={id} tab={shown} replay={replay} isClosed={isClosed} />
@@ -103,7 +103,7 @@ function Side({ id, tab, replay, isClosed }: { id: string; tab: Tab; replay: Rep
   const items: TabItem<Tab>[] = [
     { id: "terminal", label: "Terminal" },
     { id: "tools", label: "Tools", count: calls },
-    { id: "approvals", label: "Approvals", count: waiting },
+    { id: "approvals", label: "Approvals", count: waiting, urgent: true },
     { id: "events", label: "Events" },
   ]
   const current = tab === "transcript" && !isNarrow ? "terminal" : tab

@@ -2,6 +2,7 @@
 import { useConnectedSession, useReadable } from "@headwater/sessions/react"
 import { useCallback, useEffect, useMemo, useRef, useState } from "react"
 import type { View } from "../session/view.ts"
+import { Begun } from "./begun.ts"
 import { ReplayFold } from "./fold.ts"
 import { EventLog, type LogState } from "./log.ts"
 import { advance, at, type Position } from "./player.ts"
@@ -11,6 +12,8 @@ const FRAME_MS = 60
 export interface Replay {
   log: LogState
   readAll: () => void
+  /** When messages began, as far as events are read. */
+  begun: ReadonlyMap<string, number>
   /** Undefined while live. */
   view: View | undefined
   position: Position | undefined
@@ -36,6 +39,8 @@ export function useEventLog(): EventLog {
 
 export function useReplay(eventLog: EventLog): Replay {
   const log = useReadable(eventLog)
+  const [began] = useState(() => new Begun())
+  const begun = useMemo(() => began.of(log.events), [began, log.events])
   const fold = useRef<ReplayFold | undefined>(undefined)
   const [position, setPosition] = useState<Position>()
   const [isPlaying, setPlaying] = useState(false)
@@ -71,5 +76,5 @@ export function useReplay(eventLog: EventLog): Replay {
     seek(count >= all.length ? 0 : count)
     setPlaying(true)
   }, [seek])
-  return { log, readAll: eventLog.readAll, view: position && fold.current?.view, position, isPlaying, speed, seek, play, pause: () => setPlaying(false), setSpeed, goLive }
+  return { log, readAll: eventLog.readAll, begun, view: position && fold.current?.view, position, isPlaying, speed, seek, play, pause: () => setPlaying(false), setSpeed, goLive }
 }

@@ -1,6 +1,6 @@
 import { workflowEvent } from "@headwater/sessions"
 import { useConnectedSession } from "@headwater/sessions/react"
-import { useState, type ReactNode } from "react"
+import { useRef, useState, type ReactNode } from "react"
 import { timeOfDay } from "../format.ts"
 import { useMe } from "../preferences.ts"
 import { Icon } from "../ui/icon.tsx"
@@ -14,7 +14,7 @@ export function ApprovalCard({ approval, closed }: { approval: Approval; closed:
   const { action, ...facts } = request.payload
   const title = typeof action === "string" ? action.replaceAll("_", " ") : "Approval"
   return (
-    <div role="group" className={`approval ${decision ? "decided" : "waiting"}`} aria-label={`Approval: ${title}`}>
+    <div role="group" tabIndex={-1} className={`approval ${decision ? "decided" : "waiting"}`} aria-label={`Approval: ${title}`}>
       <div className="row wrap">
         <Icon name="alert" />
         <h2 className="grow">{title.charAt(0).toUpperCase() + title.slice(1)}</h2>
@@ -44,16 +44,19 @@ function Decide({ approval: { request }, closed }: { approval: Approval; closed:
   const session = useConnectedSession()
   const { displayName } = useMe()
   const live = useIsLive()
+  const place = useRef<HTMLDivElement>(null)
   const [comment, setComment] = useState("")
   const [refused, setRefused] = useState("")
   if (closed) return <p className="small muted">The session ended before anybody decided.</p>
   const decide = (type: "approval:approved" | "approval:rejected"): void => {
     setRefused("")
+    // The buttons go; who used them with the keyboard stays here.
+    place.current?.closest<HTMLElement>(".approval")?.focus()
     const payload = { request: request.id, ...(request.payload.action !== undefined && { action: request.payload.action }), ...(comment.trim() && { comment: comment.trim() }) }
     session.write(workflowEvent({ type, payload, actor: displayName }), { onRollback: (_, error) => setRefused(error.message) })
   }
   return (
-    <div className="stack">
+    <div className="stack" ref={place}>
       <input className="input" placeholder="A word on why (optional)" aria-label="Comment on the decision" value={comment} disabled={!live} onChange={(event) => setComment(event.target.value)} />
       <div className="row">
         <button type="button" className="button primary" disabled={!live} onClick={() => decide("approval:approved")}><Icon name="check" /> Approve</button>

@@ -15,12 +15,12 @@ import { useIsLive, useRowsOf, useView } from "./view.ts"
 const NEAR_END_PX = 60
 const SPEAKING_MS = 2_500
 
-export function Transcript({ id, closed, find }: { id: string; closed: boolean; find: string }): ReactNode {
+export function Transcript({ id, closed, find, begun }: { id: string; closed: boolean; find: string; begun: ReadonlyMap<string, number> }): ReactNode {
   const view = useView()
-  const begun = useMemo(() => new Map<string, number>(), [view])
+  const seen = useMemo(() => new Map<string, number>(), [view])
   const said = { messages: useRowsOf("messages"), toolCalls: useRowsOf("toolCalls"), terminal: useRowsOf("terminal"), workflow: useRowsOf("workflow") }
   const { messages, toolCalls, terminal, workflow } = useDeferredValue(useMemo(() => said, Object.values(said)))
-  const items = useMemo(() => transcriptOf({ messages, toolCalls, terminal, workflow }, begun), [messages, toolCalls, terminal, workflow, begun])
+  const items = useMemo(() => transcriptOf({ messages, toolCalls, terminal, workflow }, begun, seen), [messages, toolCalls, terminal, workflow, begun, seen])
   const speakers = useSpeakers(items)
   if (items.length === 0) return <Silence id={id} />
   return <Items key={find} items={items} speakers={speakers} closed={closed} find={find} />

@@ -18,14 +18,15 @@ export interface Said {
 
 /**
  * A message stands where it began: its own timestamp moves with each token, and messages of agents that speak at the same
- * time would change places. `begun` remembers when each was seen first.
+ * time would change places. `begun` tells it by the id of the message, where it is known; `seen` remembers when each was
+ * seen first.
  */
-export function transcriptOf(said: Said, begun: Map<string, number>): Item[] {
+export function transcriptOf(said: Said, begun: ReadonlyMap<string, number>, seen: Map<string, number>): Item[] {
   const items: Item[] = []
   for (const message of said.messages) {
     const id = `m ${message.id}`
-    const at = begun.get(id) ?? message.timestamp
-    begun.set(id, at)
+    const at = begun.get(message.id) ?? seen.get(id) ?? message.timestamp
+    seen.set(id, at)
     items.push({ kind: "message", id, at, by: message.agentId, message })
   }
   for (const call of said.toolCalls) items.push({ kind: "tool", id: `t ${call.id}`, at: call.timestamp, by: call.agentId, call })

@@ -1,10 +1,11 @@
 /** A modal dialog of the browser: it traps the focus and closes on Escape by itself. */
-import { useEffect, useId, useRef, type ReactNode } from "react"
+import { useId, useLayoutEffect, useRef, type ReactNode } from "react"
 
 export function Dialog({ title, close, children }: { title: string; close: () => void; children: ReactNode }): ReactNode {
   const dialog = useRef<HTMLDialogElement>(null)
   const heading = useId()
-  useEffect(() => {
+  // ORDER: closed before it is taken out of the page, or the focus does not go back to where it was.
+  useLayoutEffect(() => {
     const element = dialog.current
     if (element && !element.open) element.showModal()
     return () => element?.close()

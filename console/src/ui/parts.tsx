@@ -86,6 +86,8 @@ export interface TabItem<T extends string> {
   id: T
   label: string
   count?: number
+  /** It counts what waits for somebody. */
+  urgent?: boolean
 }
 
 /** Arrow keys move between tabs, as the pattern for tabs says. */
@@ -107,11 +109,11 @@ export function Tabs<T extends string>({ label, items, current, choose, panel }:
   }
   return (
     <div className="tabs" role="tablist" aria-label={label} onKeyDown={onKeyDown}>
-      {items.map(({ id, label: name, count }) => (
+      {items.map(({ id, label: name, count, urgent }) => (
         <button key={id} type="button" role="tab" className="tab" data-tab={id} aria-selected={id === current}
           aria-controls={panel} tabIndex={id === current ? 0 : -1} onClick={() => choose(id)}>
           {name}
-          {count !== undefined && count > 0 && <span className="count">{count.toLocaleString("en")}</span>}
+          {count !== undefined && count > 0 && <span className={urgent ? "count urgent" : "count"}>{count.toLocaleString("en")}</span>}
         </button>
       ))}
     </div>
@@ -144,7 +146,7 @@ export function Menu({ label, icon, children }: { label: string; icon?: IconName
         <Icon name="down" size={14} />
       </button>
       {open && (
-        <div className="menu-list" id={list} onClick={() => setOpen(false)}>
+        <div className="menu-list" id={list} onClick={() => { root.current?.querySelector("button")?.focus(); setOpen(false) }}>
           {children}
         </div>
       )}

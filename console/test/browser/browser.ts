@@ -13,9 +13,14 @@ export interface Complaints {
 }
 
 export async function open(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<{ page: Page; complaints: Complaints }> {
+  const complaints: Complaints = { list: [] }
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
   const page = await context.newPage()
-  const complaints: Complaints = { list: [] }
+  // Reported as errors of the console too; but not for each kind in each version.
+  await page.exposeFunction("reportRefused", (what: string) => void complaints.list.push(`refused by the policy: ${what}`))
+  await page.addInitScript(() => {
+    addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => (globalThis as unknown as { reportRefused: (what: string) => void }).reportRefused(`${violatedDirective} ${blockedURI}`))
+  })
   page.on("pageerror", (error) => complaints.list.push(error.message))
   page.on("console", (message) => {
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) complaints.list.push(message.text())

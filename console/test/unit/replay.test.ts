@@ -1,7 +1,8 @@
 import { SessionError } from "@headwater/sessions"
 import { describe, expect, it } from "vitest"
+import { Begun } from "../../src/replay/begun.ts"
 import { ReplayFold } from "../../src/replay/fold.ts"
-import { EventLog, logged, type LoggedEvent } from "../../src/replay/log.ts"
+import { EventLog, logged, UNASKED_EVENTS_MAX, type LoggedEvent } from "../../src/replay/log.ts"
 import { advance, at, density, nextError, SILENCE_MAX_MS } from "../../src/replay/player.ts"
 
 const event = (type: string, key: string, value: Record<string, unknown> | undefined, when = 0, operation = "insert"): LoggedEvent => ({ offset: `o${key}`, type, key, operation, value, txid: "t", at: when, bytes: 10 })
@@ -51,6 +52,17 @@ describe("the player", () => {
   })
 })
 
+describe("when messages began", () => {
+  it("is told by their first chunk, also when the log goes on or is read anew", () => {
+    const begun = new Begun()
+    const first = [chunk("1", "a", 5)]
+    const map = begun.of(first)
+    expect([...map]).toEqual([["a-1", 5]])
+    expect(begun.of([...first, chunk("2", "b", 9)])).toBe(map)
+    expect([...begun.of([chunk("3", "c", 7)])]).toEqual([["a-1", 7]])
+  })
+})
+
 describe("the log", () => {
   const message = (key: string): unknown => ({ type: "chunk", key, value: {}, headers: { operation: "insert", txid: "t", timestamp: "2025-01-01T00:00:00.000Z" } })
 
@@ -70,6 +82,28 @@ describe("the log", () => {
     expect(asked).toEqual(["-1", "5", "6"])
     expect(log.get()).toMatchObject({ earliest: "5", error: undefined })
     expect(log.get().events.map(({ key }) => key)).toEqual(["5", "6"])
+    log.stop()
+  })
+
+  it("waits with the rest of a long history until it is asked for", async () => {
+    let pages = 0
+    const service = {
+      events: async () => {
+        pages += 1
+        return { events: Array.from({ length: UNASKED_EVENTS_MAX }, (_, number) => ({ offset: `${number}`, message: message("k") })), nextOffset: String(pages), upToDate: pages === 3 }
+      },
+    }
+    const log = new EventLog(service, "s")
+    const until = (is: () => boolean): Promise<void> => new Promise((resolve) => log.subscribe(() => is() && resolve()))
+    const waiting = until(() => log.get().isWaiting)
+    log.want()
+    await waiting
+    log.want()
+    expect([pages, log.get().isComplete]).toEqual([1, false])
+    const whole = until(() => log.get().isComplete)
+    log.readAll()
+    await whole
+    expect([pages, log.get().isWaiting]).toEqual([3, false])
     log.stop()
   })
 

@@ -1,6 +1,7 @@
 import type { Message, TerminalLine, ToolCall, WorkflowEvent } from "@headwater/sessions"
 import { describe, expect, it } from "vitest"
 import { approvalsOf } from "../../src/session/approvals.ts"
+import { matching } from "../../src/session/matching.ts"
 import { gist } from "../../src/session/tool-call.tsx"
 import { terminalText } from "../../src/session/terminal-text.ts"
 import { continues, transcriptOf } from "../../src/session/transcript.ts"
@@ -32,19 +33,31 @@ describe("the transcript", () => {
 
   it("keeps a message where it began while it grows", () => {
     const begun = new Map<string, number>()
-    const order = (one: number, other: number): string[] => transcriptOf({ ...nothing, messages: [message("a", one), message("b", other)] }, begun).map(({ by }) => by)
+    const order = (one: number, other: number): string[] => transcriptOf({ ...nothing, messages: [message("a", one), message("b", other)] }, new Map(), begun).map(({ by }) => by)
     expect(order(1, 2)).toEqual(["a", "b"])
     expect(order(9, 8)).toEqual(["a", "b"])
   })
 
+  it("a message stands where the events say that it began", () => {
+    const said = { ...nothing, messages: [message("a", 9), message("b", 5)] }
+    expect(transcriptOf(said, new Map([["a", 1]]), new Map()).map(({ by }) => by)).toEqual(["a", "b"])
+  })
+
+  it("is searched for all words, wherever they stand", () => {
+    const said = { ...nothing, messages: [message("Merge the branch", 1), message("branch", 2)], toolCalls: [{ id: "t", agentId: "b", sessionId: "s", tool: "merge", input: { into: "Branch" }, status: "complete", timestamp: 3 } as ToolCall] }
+    const items = transcriptOf(said, new Map(), new Map())
+    expect(matching(items, "BRANCH merge")).toEqual([0, 2])
+    expect(matching(items, " ")).toEqual([])
+  })
+
   it("shows what people put in, and not what agents do", () => {
     const terminal = [line("1", "input", "user", "hello"), line("2", "input", "agent", "ls"), line("3", "output", "agent", "x")]
-    expect(transcriptOf({ ...nothing, terminal }, new Map()).map(({ id }) => id)).toEqual(["i 1"])
+    expect(transcriptOf({ ...nothing, terminal }, new Map(), new Map()).map(({ id }) => id)).toEqual(["i 1"])
   })
 
   it("a tool call goes on under its agent's heading", () => {
     const call = { id: "t", agentId: "a", timestamp: 3 } as ToolCall
-    const [first, second] = transcriptOf({ ...nothing, messages: [message("a", 1)], toolCalls: [call] }, new Map())
+    const [first, second] = transcriptOf({ ...nothing, messages: [message("a", 1)], toolCalls: [call] }, new Map(), new Map())
     expect(continues(second!, first)).toBe(true)
     expect(continues(first!, undefined)).toBe(false)
   })
