@@ -56,7 +56,7 @@ describe("a keyboard", () => {
     await tabTo(page, /^\s*Approve$/)
     await page.keyboard.press("Space")
     await page.getByRole("region", { name: "Approvals" }).getByText(/Approved by/).waitFor()
-    expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Approval: Merge branch")
+    expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Approval: merge branch")
     await tabTo(page, "Moment of the session")
     await page.keyboard.press("Home")
     await page.getByText("You are looking at the past").waitFor()
