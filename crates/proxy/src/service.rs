@@ -146,6 +146,11 @@ impl<S: Store> Proxy<S> {
         told.await.unwrap_or(Err(CreateError::Stopping))
     }
 
+    /// The engine's clock, in Unix milliseconds.
+    pub fn now_ms(&self) -> u64 {
+        self.inner.engine.now_ms()
+    }
+
     /// What a stream is and how it ended; `None` when there is none. While it has not ended this is answered from memory.
     pub async fn record(&self, id: GenerationId) -> Result<Option<Record>, EngineError> {
         match self.inner.running.get(id) {
