@@ -92,7 +92,7 @@ impl From<Listed> for Row {
 fn wanted(query: Option<&str>) -> Result<Wanted, Problem> {
     let [prefix, cursor, limit] = parameters(query, ["prefix", "cursor", "limit"])?;
     let refused = |what: String| Problem::new(Code::InvalidQuery, what);
-    let after = cursor.map(|cursor| StreamPath::new(&*cursor)).transpose();
+    let after = cursor.map(|cursor| StreamPath::new(&cursor)).transpose();
     let after = after.map_err(|_| refused("query parameter cursor was not handed out by this server".to_owned()))?;
     let limit = match limit {
         None => LISTING_STREAMS,
