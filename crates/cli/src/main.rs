@@ -13,6 +13,7 @@ mod inspect;
 mod limits;
 mod logging;
 mod output;
+mod proxy_url;
 mod remote;
 mod serve;
 mod session;
@@ -53,6 +54,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         Some(("verify", flags)) => verify::verify(flags),
         Some(("inspect", flags)) => inspect::inspect(flags),
         Some(("session", flags)) => session::run(flags),
+        Some(("proxy-url", flags)) => proxy_url::proxy_url(flags),
         Some(("sessions", flags)) => sessions::sessions(flags),
         Some(("completions", flags)) => generate::completions(flags),
         Some(("man", flags)) => generate::man(flags),

@@ -204,6 +204,9 @@ fn parse_host(text: &str) -> Option<HostPattern> {
     if name.is_empty() || name.contains(['*', '@', '?', '#', '\\', '%']) || name.contains(char::is_whitespace) {
         return None;
     }
+    if name.contains(':') && !name.starts_with('[') {
+        return None;
+    }
     // As the parser of URLs would have it, so that both sides are normalised alike.
     match (below, Url::parse(&format!("https://{name}/")).ok()?.host()?.to_owned()) {
         (false, host) => Some(HostPattern::Exact(host)),

@@ -1,6 +1,7 @@
 //! Ends a proxied stream: its last bytes, its closure and what ended it become durable in one transaction.
 
 use bytes::Bytes;
+use headwater_protocol::ContentType;
 use headwater_streams::{
     Append, AppendError, Engine, EngineError, Step, StepError, Store, StoreError, TransactionError,
 };
@@ -41,7 +42,14 @@ pub(crate) async fn end<S: Store>(
 
 /// An append to a proxied stream.
 pub(crate) fn append(id: GenerationId, payload: Bytes, close: bool) -> Append {
-    Append { path: id.stream(), content_type: None, payload, stream_seq: None, producer: None, close }
+    Append {
+        path: id.stream(),
+        content_type: Some(ContentType::octet_stream()),
+        payload,
+        stream_seq: None,
+        producer: None,
+        close,
+    }
 }
 
 /// The stream is gone: so is what is kept beside it.

@@ -104,7 +104,9 @@ impl<S: Store> Proxy<S> {
     /// server.
     pub async fn open(engine: Engine<S>, config: ProxyConfig) -> Result<Self, EngineError> {
         recover(&engine).await?;
-        let limits = Arc::new(config.limits);
+        // No response outlives its stream.
+        let total_timeout = config.limits.total_timeout.min(config.limits.lifetime);
+        let limits = Arc::new(ProxyLimits { total_timeout, ..config.limits });
         let allowlist = Arc::new(config.allowlist);
         let resolver = Resolver::new(allowlist.clone(), config.private_hosts);
         let inner = Inner {

@@ -59,11 +59,52 @@ fn span_of(id: GenerationId) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use headwater_streams::limits::EngineLimits;
+    use headwater_streams::memory::MemoryStore;
+    use headwater_streams::{ManualClock, Unobserved};
+
     use super::*;
+    use crate::record::Record;
+
+    const HOUR_MS: u64 = 3_600_000;
+
+    /// The record of a stream that begins now and lives for so many hours.
+    async fn begin(engine: &Engine<MemoryStore>, hours: u64) -> GenerationId {
+        let (id, expires_at_ms) = (GenerationId::new(engine.now_ms()), engine.now_ms() + hours * HOUR_MS);
+        let record = Record { content_type: "text/plain".into(), outcome: None, expires_at_ms };
+        engine.transact(record.begin(id).to_vec()).await.unwrap();
+        id
+    }
+
+    async fn left(engine: &Engine<MemoryStore>) -> Vec<GenerationId> {
+        record::list(engine, "").await.unwrap().into_iter().map(|(id, _)| id).collect()
+    }
 
     #[test]
     fn the_span_of_an_id_is_that_of_its_time() {
         let now_ms = 1_700_000_000_123;
         assert_eq!(span_of(GenerationId::new(now_ms)), now_ms >> SPAN_MS_BITS);
+    }
+
+    #[tokio::test]
+    async fn records_go_when_their_streams_have_ended_and_not_before() {
+        let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+        let engine = Engine::start(MemoryStore::new(), clock.clone(), EngineLimits::default(), Arc::new(Unobserved));
+        let (first, _) = (begin(&engine, 24).await, sweep(&engine).await.unwrap());
+        clock.advance(HOUR_MS);
+        let (short, long) = (begin(&engine, 1).await, begin(&engine, 48).await);
+        clock.advance(23 * HOUR_MS - 1);
+        sweep(&engine).await.unwrap();
+        assert!(left(&engine).await.contains(&first), "it lives for a moment still");
+        clock.advance(1);
+        sweep(&engine).await.unwrap();
+        assert_eq!(left(&engine).await, [long], "{short} and {first} are over");
+        clock.advance(48 * HOUR_MS);
+        let last = begin(&engine, 1).await;
+        sweep(&engine).await.unwrap();
+        assert_eq!(left(&engine).await, [last]);
+        engine.shutdown().await.unwrap();
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::layers::{Layers, Origin, Problem};
 use super::setting::Setting;
 use super::table::SETTINGS;
-use super::value::{Hidden, Value, duration_text, size_text};
+use super::value::{Hidden, Value, size_text};
 
 /// Where the proxy is served.
 const PROXY_PREFIX: &str = "/v1/proxy";
@@ -85,13 +85,6 @@ impl Config {
             let advice = "choose another --root";
             problems
                 .push(Problem(format!("root ({root}) lies where the proxy is served, under {PROXY_PREFIX}; {advice}")));
-        }
-        if self.duration("proxy-time-max") > self.duration("proxy-ttl") {
-            let [time, ttl] = ["proxy-time-max", "proxy-ttl"].map(|key| duration_text(self.duration(key)));
-            problems.push(Problem(format!(
-                "proxy-time-max ({time}) is longer than proxy-ttl ({ttl}): a stream would end before its response; \
-                 lower proxy-time-max or raise proxy-ttl"
-            )));
         }
         problems
     }

@@ -5,10 +5,6 @@ mod sessions;
 
 use super::setting::{Group, Setting};
 use super::value::Kind;
-use proxy::{
-    PROXY_ALLOW, PROXY_HEAD_TIMEOUT, PROXY_HEADERS_MAX, PROXY_IDLE_TIMEOUT, PROXY_PRIVATE_HOST, PROXY_RESPONSE_MAX,
-    PROXY_SECRET, PROXY_SECRET_FILE, PROXY_TIME_MAX, PROXY_TTL, PROXY_UPSTREAMS_MAX,
-};
 use sessions::{SESSIONS, SESSIONS_MEMORY_MAX, SESSIONS_RETENTION, SESSIONS_SQL};
 
 const KIB: u64 = 1024;
@@ -186,17 +182,17 @@ pub(crate) const SETTINGS: &[Setting] = &[
     SESSIONS_MEMORY_MAX,
     SESSIONS_SQL,
     // Proxy
-    PROXY_SECRET,
-    PROXY_SECRET_FILE,
-    PROXY_ALLOW,
-    PROXY_PRIVATE_HOST,
-    PROXY_TTL,
-    PROXY_UPSTREAMS_MAX,
-    PROXY_RESPONSE_MAX,
-    PROXY_HEADERS_MAX,
-    PROXY_HEAD_TIMEOUT,
-    PROXY_IDLE_TIMEOUT,
-    PROXY_TIME_MAX,
+    proxy::SECRET,
+    proxy::SECRET_FILE,
+    proxy::ALLOW,
+    proxy::PRIVATE_HOST,
+    proxy::TTL,
+    proxy::UPSTREAMS_MAX,
+    proxy::RESPONSE_MAX,
+    proxy::HEADERS_MAX,
+    proxy::HEAD_TIMEOUT,
+    proxy::IDLE_TIMEOUT,
+    proxy::TIME_MAX,
     // Limits
     Setting {
         key: "body-max",

@@ -13,7 +13,7 @@ use super::access;
 use super::refusal::Refusal;
 use crate::edge::Edge;
 use crate::operation::Operation;
-use crate::request;
+use crate::request::{self, Live};
 use crate::response::{Answer, STREAM_CLOSED};
 use crate::router::{read_stream, reading};
 use crate::streams::read::{PRIVATE, SHARED};
@@ -35,7 +35,7 @@ pub(super) async fn read<S: Store>(
     let Some(id) = GenerationId::parse(id) else { return (operation, Err(Refusal::stream_not_found())) };
     match read_stream(edge, &id.stream(), &query, &head.headers).await {
         Ok(mut answer) => {
-            let described = describe(proxy, id, answer.headers_mut()).await;
+            let described = describe(proxy, id, query.live, answer.headers_mut()).await;
             (operation, described.map(|()| answer))
         }
         Err(problem) => (operation, Err(problem.into())),
@@ -44,11 +44,17 @@ pub(super) async fn read<S: Store>(
 
 /// Adds what is known of the upstream's response, and keeps the answer out of shared caches: its URL is a capability
 /// that ends, and may hold a secret.
-async fn describe<S: Store>(proxy: &Proxy<S>, id: GenerationId, headers: &mut HeaderMap) -> Result<(), Refusal> {
+async fn describe<S: Store>(
+    proxy: &Proxy<S>,
+    id: GenerationId,
+    live: Live,
+    headers: &mut HeaderMap,
+) -> Result<(), Refusal> {
     // ORDER: after the read. What closes the stream says in the same transaction what ended it, so an answer that tells
     // of the closure finds the outcome.
-    let is_closed = headers.contains_key(STREAM_CLOSED);
-    let record = if is_closed { proxy.durable_record(id).await? } else { proxy.record(id).await? };
+    // The head of an SSE answer does not tell, and may have both to tell.
+    let may_have_ended = headers.contains_key(STREAM_CLOSED) || live == Live::Sse;
+    let record = if may_have_ended { proxy.durable_record(id).await? } else { proxy.record(id).await? };
     if let Some(record) = record {
         tell(&record, headers);
     }

@@ -4,7 +4,7 @@ use super::super::setting::{Group, Setting};
 use super::super::value::Kind;
 use super::{DAY, GIB, HOUR, KIB, MIB, SECOND};
 
-pub(super) const PROXY_SECRET: Setting = Setting {
+pub(super) const SECRET: Setting = Setting {
     key: "proxy-secret",
     group: Group::Proxy,
     placeholder: "SECRET",
@@ -16,7 +16,7 @@ pub(super) const PROXY_SECRET: Setting = Setting {
     example: "a-long-random-text",
 };
 
-pub(super) const PROXY_SECRET_FILE: Setting = Setting {
+pub(super) const SECRET_FILE: Setting = Setting {
     key: "proxy-secret-file",
     group: Group::Proxy,
     placeholder: "FILE",
@@ -26,7 +26,7 @@ pub(super) const PROXY_SECRET_FILE: Setting = Setting {
     example: "/run/secrets/headwater-proxy",
 };
 
-pub(super) const PROXY_ALLOW: Setting = Setting {
+pub(super) const ALLOW: Setting = Setting {
     key: "proxy-allow",
     group: Group::Proxy,
     placeholder: "PATTERN",
@@ -37,7 +37,7 @@ pub(super) const PROXY_ALLOW: Setting = Setting {
     example: "https://api.openai.com/**",
 };
 
-pub(super) const PROXY_PRIVATE_HOST: Setting = Setting {
+pub(super) const PRIVATE_HOST: Setting = Setting {
     key: "proxy-private-host",
     group: Group::Proxy,
     placeholder: "NAME",
@@ -48,7 +48,7 @@ pub(super) const PROXY_PRIVATE_HOST: Setting = Setting {
     example: "models.internal",
 };
 
-pub(super) const PROXY_UPSTREAMS_MAX: Setting = Setting {
+pub(super) const UPSTREAMS_MAX: Setting = Setting {
     key: "proxy-upstreams-max",
     group: Group::Proxy,
     placeholder: "N",
@@ -58,7 +58,7 @@ pub(super) const PROXY_UPSTREAMS_MAX: Setting = Setting {
     example: "1000",
 };
 
-pub(super) const PROXY_RESPONSE_MAX: Setting = Setting {
+pub(super) const RESPONSE_MAX: Setting = Setting {
     key: "proxy-response-max",
     group: Group::Proxy,
     placeholder: "SIZE",
@@ -68,7 +68,7 @@ pub(super) const PROXY_RESPONSE_MAX: Setting = Setting {
     example: "64MiB",
 };
 
-pub(super) const PROXY_HEADERS_MAX: Setting = Setting {
+pub(super) const HEADERS_MAX: Setting = Setting {
     key: "proxy-headers-max",
     group: Group::Proxy,
     placeholder: "SIZE",
@@ -78,7 +78,7 @@ pub(super) const PROXY_HEADERS_MAX: Setting = Setting {
     example: "64KiB",
 };
 
-pub(super) const PROXY_HEAD_TIMEOUT: Setting = Setting {
+pub(super) const HEAD_TIMEOUT: Setting = Setting {
     key: "proxy-head-timeout",
     group: Group::Proxy,
     placeholder: "DURATION",
@@ -88,7 +88,7 @@ pub(super) const PROXY_HEAD_TIMEOUT: Setting = Setting {
     example: "60s",
 };
 
-pub(super) const PROXY_IDLE_TIMEOUT: Setting = Setting {
+pub(super) const IDLE_TIMEOUT: Setting = Setting {
     key: "proxy-idle-timeout",
     group: Group::Proxy,
     placeholder: "DURATION",
@@ -99,17 +99,18 @@ pub(super) const PROXY_IDLE_TIMEOUT: Setting = Setting {
     example: "10m",
 };
 
-pub(super) const PROXY_TIME_MAX: Setting = Setting {
+pub(super) const TIME_MAX: Setting = Setting {
     key: "proxy-time-max",
     group: Group::Proxy,
     placeholder: "DURATION",
     kind: Kind::Duration { min_ms: 10, max_ms: 365 * DAY },
     default: "6h",
-    help: "How long an upstream response may take; then the stream ends with the outcome time-limit.",
+    help: "How long an upstream response may take, at most proxy-ttl; then the stream ends with the outcome \
+           time-limit.",
     example: "1h",
 };
 
-pub(super) const PROXY_TTL: Setting = Setting {
+pub(super) const TTL: Setting = Setting {
     key: "proxy-ttl",
     group: Group::Proxy,
     placeholder: "DURATION",
