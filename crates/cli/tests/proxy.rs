@@ -33,6 +33,9 @@ fn talking() -> SocketAddr {
     std::thread::spawn(move || {
         for mut socket in listener.incoming().flatten() {
             std::thread::spawn(move || {
+                // A response before its request is none.
+                let mut asked = [0; 4096];
+                assert!(socket.read(&mut asked).unwrap_or(0) > 0, "a request comes first");
                 let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
                 let mut sent = socket.write_all(head.as_bytes());
                 let mut number = 0;
@@ -144,6 +147,7 @@ fn every_generation_ends_when_its_server_is_killed() {
         })
         .collect();
     while readers.load(Ordering::SeqCst) < GENERATIONS {
+        assert!(!followers.iter().any(std::thread::JoinHandle::is_finished), "no generation ends before the server");
         std::thread::yield_now();
     }
     server.signal("KILL");
