@@ -4,11 +4,11 @@
 //! machine the servers keep most of the cores.
 
 mod arguments;
-mod client;
 mod kill_loop;
 mod metric;
 mod process;
 mod report;
+mod request;
 mod runner;
 mod server;
 mod session_kill_loop;
@@ -26,7 +26,7 @@ use runner::Runner;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime of one thread");
-    let done = process::raise_open_files().map_err(Into::into).and_then(|_| match arguments.command {
+    let done = headwater_load::raise_open_files().map_err(Into::into).and_then(|_| match arguments.command {
         Command::Run(run) => runtime.block_on(measure(&run)),
         Command::KillLoop(arguments) => runtime.block_on(kill_loop::run(&arguments)),
         Command::SessionKillLoop(arguments) => runtime.block_on(session_kill_loop::run(&arguments)),

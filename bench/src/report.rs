@@ -9,8 +9,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::metric::{Metric, Target, Unit, three};
+use crate::metric::{Metric, Target};
 use crate::server::Kind;
+use headwater_load::{Unit, three};
 
 const BEGIN: &str = "<!-- results begin -->";
 const END: &str = "<!-- results end -->";

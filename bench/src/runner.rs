@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use tokio::task::LocalSet;
+
 use crate::report::Report;
 use crate::server::{Kind, Launch};
 use crate::workloads::{Scale, Shared, Trial, Workload};
@@ -58,6 +60,6 @@ impl Runner {
     ) -> io::Result<Vec<crate::metric::Metric>> {
         let data_dir = tempfile::Builder::new().prefix("headwater-bench-").tempdir_in(&self.directory)?;
         let mut trial = Trial { launch, data_dir: data_dir.path(), scale: self.scale, shared };
-        workload.run(&mut trial).await
+        LocalSet::new().run_until(workload.run(&mut trial)).await
     }
 }

@@ -7,10 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use headwater_load::Site;
+use headwater_load::http::{Connection, ReadSize};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::client::{Connection, ReadSize, get};
 use crate::process::Process;
+use crate::request::get;
 
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
@@ -96,6 +98,11 @@ impl Launch {
 impl Server {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The server, and where a workload's streams are on it.
+    pub(crate) fn site(&self) -> Site {
+        Site::new(self.address, "/v1/stream/b")
     }
 
     pub(crate) fn process(&self) -> Process {

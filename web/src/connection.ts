@@ -61,7 +61,7 @@ export function judge(error: SessionError, now: Circumstances): Verdict {
       return now.succeeded && !now.comesAndGoes ? "fatal" : "retry"
     case 400:
     case 410:
-      if (error.code === "stream_gone" || now.offset === null) return "fatal"
+      if (error.code === "SESSION_NOT_FOUND" || now.offset === null) return "fatal"
       return now.rebuilt ? "retry" : "rebuild"
     default:
       return error.isTransient ? "retry" : "fatal"

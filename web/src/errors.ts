@@ -18,6 +18,9 @@ export type SessionErrorCode =
   | "RATE_LIMITED"
   | "SESSION_SYNC_FAILED"
   | "SESSION_CONNECTION_FAILED"
+  | "STORE_UNAVAILABLE"
+  | "STORE_FULL"
+  | "SEARCH_OFF"
   /** No answer came. */
   | "NETWORK"
   /** A write was not answered in time. */
@@ -65,6 +68,13 @@ const CODES: { readonly [status: number]: SessionErrorCode } = {
   429: "RATE_LIMITED",
 }
 
+/** What the problem documents of streams call it, in the words of sessions. */
+const PROBLEMS: { readonly [code: string]: SessionErrorCode } = {
+  stream_not_found: "SESSION_NOT_FOUND",
+  stream_gone: "SESSION_NOT_FOUND",
+  offset_trimmed: "OFFSET_TRIMMED",
+}
+
 /** A refusal, from the envelope of `/api` or the problem document of a stream. */
 export function refusal(status: number, text: string, retryAfter: string | null): SessionError {
   const body = json(text)
@@ -72,7 +82,7 @@ export function refusal(status: number, text: string, retryAfter: string | null)
   const known = isObject(envelope) ? envelope : {}
   const message = known.message ?? known.detail ?? known.title
   return new SessionError({
-    code: typeof known.code === "string" ? known.code : (CODES[status] ?? `HTTP_${status}`),
+    code: typeof known.code === "string" ? (PROBLEMS[known.code] ?? known.code) : (CODES[status] ?? `HTTP_${status}`),
     message: typeof message === "string" ? message : `the server answered ${status}`,
     status,
     details: known.details,

@@ -34,7 +34,7 @@ export interface RequestValues {
 
 export class Http {
   readonly #options: HttpOptions
-  #refresh = false
+  #fresh: Promise<HeaderValues> | undefined
 
   constructor(options: HttpOptions) {
     this.#options = options
@@ -52,9 +52,13 @@ export class Http {
     return url.toString()
   }
 
-  /** Asks for new headers at the next request. */
+  /** Asks for new headers: once, however many requests were refused together, and all of them get the same. */
   refreshHeaders(): void {
-    this.#refresh = true
+    const { headers } = this.#options
+    if (typeof headers !== "function" || this.#fresh) return
+    this.#fresh = Promise.resolve().then(() => headers({ refresh: true }))
+    // Whoever sends next hears of the failure.
+    this.#fresh.catch(() => {})
   }
 
   /** `fetch` with the headers of the moment. */
@@ -103,9 +107,13 @@ export class Http {
   async #headers(): Promise<HeaderValues> {
     const { headers = {} } = this.#options
     if (typeof headers !== "function") return headers
-    const refresh = this.#refresh
-    this.#refresh = false
-    return headers({ refresh })
+    const fresh = this.#fresh
+    if (!fresh) return headers({ refresh: false })
+    try {
+      return await fresh
+    } finally {
+      if (this.#fresh === fresh) this.#fresh = undefined
+    }
   }
 
   #base(): string {

@@ -1,9 +1,9 @@
 /** For servers that render: a session as it is now, read once. */
 import type { DehydratedSession } from "./dehydrated.js"
-import { Session, type SessionOptions } from "./session.js"
+import { createSession, type SessionOptions } from "./session.js"
 
 export async function loadSession(id: string, options: SessionOptions = {}): Promise<DehydratedSession> {
-  const session = new Session(id, options)
+  const session = createSession(id, options)
   try {
     await session.preload()
     return session.dehydrate()

@@ -10,6 +10,7 @@ import { Shared } from "./shared.js"
 import { Store, type Readable, type Unsubscribe } from "./store.js"
 import type { ReadableTable } from "./table.js"
 import { Throttle } from "./throttle.js"
+import { onPage } from "./wake.js"
 
 /** How a user is shown to others. */
 export type Appearance = Pick<Presence, "displayName" | "avatarUrl">
@@ -23,6 +24,7 @@ export class Attendance {
   readonly #userId: string
   #appearance: Appearance = {}
   #heartbeat: ReturnType<typeof setInterval> | undefined
+  #unlisten: Unsubscribe | undefined
 
   constructor(service: SessionService, sessionId: string, userId: string) {
     this.#service = service
@@ -51,12 +53,18 @@ export class Attendance {
     void this.#tell({})
     // A sign of life names no cursor, so that it never moves one.
     this.#heartbeat = setInterval(() => void this.#tell({}), HEARTBEAT_MS)
+    this.#unlisten = onPage({ pagehide: () => this.#sayGoodbye(), pageshow: () => void this.#tell({}) })
   }
 
   #leave(): void {
     clearInterval(this.#heartbeat)
     this.#heartbeat = undefined
+    this.#unlisten?.()
     this.#cursor.stop()
+    this.#sayGoodbye()
+  }
+
+  #sayGoodbye(): void {
     // Silence says the same half a minute later.
     this.#service.leave(this.#sessionId, this.#userId, { keepalive: true }).catch(() => {})
   }

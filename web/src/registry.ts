@@ -19,7 +19,7 @@ export class Registry {
   constructor(http: Http, live?: LiveMode) {
     this.#reader = new Supervisor({
       source: streamSource({ http, path: "sessions", view: "log" }),
-      ...(live && { live }),
+      live,
       onRefresh: () => http.refreshHeaders(),
       onDiscontinuity: () => this.#table.replace([]),
       receive: ({ items, upToDate }) => {

@@ -119,6 +119,41 @@ export interface SessionState {
   agentState: AgentState[]
 }
 
+export interface SearchQuery {
+  sessionId?: string
+  agentId?: string
+  projectId?: string
+  channels?: readonly SearchedChannel[]
+  startTime?: number
+  endTime?: number
+  limit?: number
+  cursor?: string
+}
+
+export type SearchedChannel = "messages" | "toolCalls" | "terminal"
+
+export interface SearchHit {
+  sessionId: string
+  channel: SearchedChannel
+  key: string
+  agentId?: string
+  tool?: string
+  /** A session read up to there shows it. */
+  offset: string
+  timestamp: number
+  snippet: string
+  /** The snippet, cut where matches begin and end. */
+  parts: { text: string; match: boolean }[]
+  /** Less is better. */
+  rank: number
+}
+
+export interface SearchPage {
+  hits: SearchHit[]
+  nextCursor: string | null
+  index: { state: "caughtUp" | "behind" | "failing" | "stopped"; why?: string }
+}
+
 export type ExportFormat = "json" | "ndjson" | "markdown" | "csv" | "asciicast"
 
 /** What a write answers. For an array of events, `results` has the place of `id` and `seq`. */
@@ -200,6 +235,10 @@ export class SessionService {
 
   messages = (id: string): Promise<Pick<SessionState, "offset" | "messages">> =>
     this.#http.data("GET", path(id, "messages"))
+
+  /** Words and `"phrases"` in all sessions; `SEARCH_OFF` when the server keeps no index. */
+  search = (q: string, { channels, ...query }: SearchQuery = {}): Promise<SearchPage> =>
+    this.#http.data("GET", "/search", { query: { q, ...query, channels: channels?.join(",") } })
 
   exportUrl = (id: string, format: ExportFormat): string => this.#http.apiUrl(path(id, "export"), { format })
 }

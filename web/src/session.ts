@@ -23,11 +23,13 @@ import { Listeners, Store, type Readable, type Unsubscribe } from "./store.js"
 import { Supervisor } from "./supervisor.js"
 import type { Channel } from "./channels.js"
 
-export interface SessionOptions extends HttpOptions {
+export interface SessionSetup {
   live?: LiveMode
   /** What a server rendered, to go on from. */
   dehydrated?: DehydratedSession
 }
+
+export type SessionOptions = HttpOptions & SessionSetup
 
 export class Session {
   readonly id: string
@@ -37,6 +39,8 @@ export class Session {
   /** Writes that show and have not been confirmed or rolled back yet. */
   readonly pendingWrites: Readable<readonly PendingWrite[]>
   readonly #tables = new SessionTables()
+  readonly #durable = new Fold(this.#tables.channels, DURABLE_CHANNELS)
+  readonly #presence = new Fold(this.#tables.channels, PRESENCE_CHANNELS)
   readonly #router = new Router()
   readonly #discontinuities = new Listeners<[Discontinuity]>()
   readonly #loaded: Store<boolean>
@@ -49,40 +53,29 @@ export class Session {
   readonly #attendances = new Map<string, Attendance>()
   #collections: SessionCollections | undefined
 
-  constructor(id: string, options: SessionOptions = {}) {
-    const http = new Http(options)
+  constructor(id: string, http: Http, { live, dehydrated }: SessionSetup = {}) {
     this.id = id
     this.service = new SessionService(http)
     this.tables = this.#tables.all
     this.participants = new Participants(this.tables.presence, () => this.retainPresence())
-    this.#loaded = new Store(options.dehydrated !== undefined)
-    this.#writes = new OptimisticWrites({
-      sessionId: id,
-      tables: this.#tables.channels,
-      send: (event, signal) => this.service.publish(id, event, signal),
-      offset: () => this.connection.get().offset,
-    })
+    this.#writes = this.#optimisticWrites()
     this.pendingWrites = this.#writes.pending
-    const durable = new Fold(this.#tables.channels, DURABLE_CHANNELS)
-    if (options.dehydrated) this.#hydrate(durable, options.dehydrated)
-    const shared = {
-      ...(options.live && { live: options.live }),
-      onRefresh: () => http.refreshHeaders(),
-    }
+    this.#loaded = new Store(typeof dehydrated?.offset === "string")
+    if (dehydrated) this.#hydrate(dehydrated)
     const path = `session/${encodeURIComponent(id)}`
+    const shared = { live, onRefresh: () => http.refreshHeaders() }
     this.#reader = new Supervisor({
       ...shared,
       source: streamSource({ http, path, view: "snapshot" }),
-      offset: options.dehydrated?.offset ?? null,
-      receive: (batch) => this.#receive(durable, batch),
+      offset: dehydrated?.offset,
+      receive: (batch) => this.#receive(batch),
       onDiscontinuity: (discontinuity) => this.#discontinuities.tell(discontinuity),
     })
-    const presence = new Fold(this.#tables.channels, PRESENCE_CHANNELS)
     this.#presenceReader = new Supervisor({
       ...shared,
       source: streamSource({ http, path: `${path}/presence`, view: "snapshot" }),
       comesAndGoes: true,
-      receive: (batch) => this.#receivePresence(presence, batch),
+      receive: (batch) => this.#receivePresence(batch),
     })
     this.#users = sharedReader(this.#reader)
     this.#presenceUsers = sharedReader(this.#presenceReader)
@@ -106,7 +99,7 @@ export class Session {
     return (this.#collections ??= sessionCollections(this.id, this.tables, this.#loaded))
   }
 
-  /** Whether anybody does. */
+  /** Whether anybody wants it connected. */
   get isUsed(): boolean {
     return this.#users.isOpen || this.#presenceUsers.isOpen
   }
@@ -206,14 +199,23 @@ export class Session {
     this.#writes.abandon()
   }
 
-  #hydrate(fold: Fold, { rows }: DehydratedSession): void {
-    fold.replace(rows)
+  #optimisticWrites(): OptimisticWrites {
+    return new OptimisticWrites({
+      sessionId: this.id,
+      tables: this.#tables.channels,
+      send: (event, signal) => this.service.publish(this.id, event, signal),
+      offset: () => this.connection.get().offset,
+    })
+  }
+
+  #hydrate({ rows }: DehydratedSession): void {
+    this.#durable.replace(rows)
     this.#tables.publish()
   }
 
-  #receive(fold: Fold, batch: Batch): "whole" | "partial" {
-    const folded = fold.fold(batch.items)
-    if (fold.isInSnapshot) return "partial"
+  #receive(batch: Batch): "whole" | "partial" {
+    const folded = this.#durable.fold(batch.items)
+    if (this.#durable.isInSnapshot) return "partial"
     const changes = folded.filter(isChange).map(({ change }) => change)
     const txids = new Set(changes.flatMap(({ txid }) => txid ?? []))
     const settle = this.#writes.observe(txids, batch.offset)
@@ -224,9 +226,9 @@ export class Session {
     return "whole"
   }
 
-  #receivePresence(fold: Fold, batch: Batch): "whole" | "partial" {
-    const folded = fold.fold(batch.items)
-    if (fold.isInSnapshot) return "partial"
+  #receivePresence(batch: Batch): "whole" | "partial" {
+    const folded = this.#presence.fold(batch.items)
+    if (this.#presence.isInSnapshot) return "partial"
     this.#tables.publish(PRESENCE_CHANNELS)
     this.#route(folded.filter(isChange).map(({ change }) => change), batch.offset)
     return "whole"
@@ -259,8 +261,9 @@ export class Session {
   }
 }
 
-export function createSession(id: string, options?: SessionOptions): Session {
-  return new Session(id, options)
+/** A session that stands alone. Sessions of one server are better had from `createSessions`. */
+export function createSession(id: string, options: SessionOptions = {}): Session {
+  return new Session(id, new Http(options), options)
 }
 
 function sharedReader(reader: Supervisor): Shared {

@@ -44,7 +44,7 @@ export class Sessions {
     }
     const dehydrated = this.#dehydrated.get(id)
     this.#dehydrated.delete(id)
-    const session = new Session(id, { ...this.#options, ...(dehydrated && { dehydrated }) })
+    const session = new Session(id, this.#http, { ...this.#live(), ...(dehydrated && { dehydrated }) })
     this.#sessions.set(id, session)
     this.#keep(id, session)
     return session
@@ -71,7 +71,7 @@ export class Sessions {
     this.#sessions.clear()
   }
 
-  #live(): SubscribeOptions {
+  #live(): { live?: LiveMode } {
     return this.#options.live ? { live: this.#options.live } : {}
   }
 

@@ -37,6 +37,7 @@ const ONE_TRY = { initialDelay: 0, maxDelay: 0, multiplier: 1, maxRetries: 0 }
 
 export function streamSource({ http, path, view }: StreamSourceOptions): Source {
   return async ({ offset, live, signal, onBatch }) => {
+    const burst = new Burst(offset, (batch) => !signal.aborted && onBatch(batch))
     const response = await stream<unknown>({
       url: http.streamUrl(path),
       offset: offset ?? "-1",
@@ -49,7 +50,49 @@ export function streamSource({ http, path, view }: StreamSourceOptions): Source 
       sseResilience: { logWarnings: false },
       warnOnHttp: false,
     })
-    response.subscribeJson<unknown>(onBatch)
-    await response.closed
+    response.subscribeJson<unknown>((batch) => burst.add(batch))
+    try {
+      await response.closed
+    } finally {
+      burst.end()
+    }
+  }
+}
+
+/**
+ * What arrives together is handed on together: a thousand tokens that were waiting are one change and one rendering, and
+ * do not hold up the page one by one.
+ */
+class Burst {
+  readonly #deliver: (batch: Batch) => unknown
+  #offset: string | null
+  #waiting: Batch[] = []
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(offset: string | null, deliver: (batch: Batch) => unknown) {
+    this.#offset = offset
+    this.#deliver = deliver
+  }
+
+  add(batch: Batch): void {
+    // A connection cut between data and its position: the same data comes again when reading resumes.
+    if (batch.items.length > 0 && batch.offset === this.#offset) return
+    this.#offset = batch.offset
+    this.#waiting.push(batch)
+    this.#timer ??= setTimeout(() => this.#flush(), 0)
+  }
+
+  /** What had come before a connection was lost counts. */
+  end(): void {
+    clearTimeout(this.#timer)
+    this.#flush()
+  }
+
+  #flush(): void {
+    this.#timer = undefined
+    const batches = this.#waiting
+    this.#waiting = []
+    const last = batches.at(-1)
+    if (last) this.#deliver(batches.length === 1 ? last : { ...last, items: batches.flatMap(({ items }) => items) })
   }
 }

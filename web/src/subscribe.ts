@@ -73,7 +73,7 @@ function follow(http: Http, path: string, deliver: (change: OffsetChange) => voi
   const reader = new Supervisor({
     source: streamSource({ http, path, view: "log" }),
     offset,
-    ...(live && { live }),
+    live,
     ...(onDiscontinuity && { onDiscontinuity }),
     onRefresh: () => http.refreshHeaders(),
     receive: (batch) => {

@@ -7,15 +7,15 @@ import { asSessionError, type SessionError } from "./errors.js"
 import { SILENCE_MAX_MS } from "./limits.js"
 import type { Batch, LiveMode, Source } from "./source.js"
 import { Store, type Readable, type Unsubscribe } from "./store.js"
-import { onWake } from "./wake.js"
+import { isHidden, onWake } from "./wake.js"
 
 export interface SupervisorOptions {
   source: Source
   /** Takes a batch; answers whether reading may go on after it, or must begin again with what it is a part of. */
   receive: (batch: Batch) => "whole" | "partial"
   /** Where to go on from; the beginning by default. */
-  offset?: string | null
-  live?: LiveMode
+  offset?: string | null | undefined
+  live?: LiveMode | undefined
   /** For streams whose offsets mean nothing after a loss, as presence's: each connection begins with a snapshot. */
   comesAndGoes?: boolean
   onRefresh?: () => void
@@ -87,8 +87,6 @@ export class Supervisor {
 
   #receive(batch: Batch): void {
     this.#watchSilence()
-    // A connection cut between data and position: the same data comes again when reading resumes.
-    if (batch.items.length > 0 && batch.offset === this.#offset) return
     this.#attempt = 0
     this.#succeeded = true
     this.#refreshed = false
@@ -153,7 +151,7 @@ export class Supervisor {
 
   #watchSilence(): void {
     clearTimeout(this.#silence)
-    this.#silence = setTimeout(() => this.#wake(), SILENCE_MAX_MS)
+    this.#silence = setTimeout(() => (isHidden() ? this.#watchSilence() : this.#wake()), SILENCE_MAX_MS)
   }
 
   /** ORDER: the old connection is closed before a new one is opened or waited for. */

@@ -71,6 +71,7 @@ const RULES: &[Rule] = &[
             "headwater-projection",
             "headwater-server",
             "headwater-client",
+            "headwater-load",
         ],
         never_uses: &["axum", "rusqlite"],
     },
@@ -87,7 +88,12 @@ const RULES: &[Rule] = &[
         never_uses: &[],
     },
     // These look at the servers from outside.
-    Rule { crate_name: "headwater-bench", may_use: &[], never_uses: &["hyper", "axum", "rusqlite"] },
+    Rule {
+        crate_name: "headwater-load",
+        may_use: &[],
+        never_uses: &["hyper", "http", "axum", "reqwest", "rusqlite", "clap"],
+    },
+    Rule { crate_name: "headwater-bench", may_use: &["headwater-load"], never_uses: &["hyper", "axum", "rusqlite"] },
     Rule { crate_name: "xtask", may_use: &[], never_uses: &[] },
 ];
 

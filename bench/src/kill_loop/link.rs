@@ -4,9 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use headwater_load::http::{Answer, Connection, ReadSize};
 use tokio::sync::watch;
-
-use crate::client::{Answer, Connection, ReadSize};
 
 const BACK_OFF: Duration = Duration::from_millis(5);
 /// A server that keeps a request unanswered this long while it lives is wedged.

@@ -7,7 +7,7 @@ use std::io;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::client::render;
+use crate::request::render;
 
 use super::link::Link;
 

@@ -8,7 +8,8 @@ use rand::rngs::SmallRng;
 use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
 
-use crate::client::{Answer, render};
+use crate::request::render;
+use headwater_load::http::Answer;
 
 use super::link::{Delivered, Link};
 use super::message::{Identity, SHARED, SHARED_NUMBER};

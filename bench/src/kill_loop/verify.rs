@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::client::get;
+use crate::request::get;
 
 use super::link::Link;
 use super::message::{Identity, SHARED, SHARED_NUMBER, split};

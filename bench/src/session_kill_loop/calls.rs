@@ -4,8 +4,9 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use crate::client::{Answer, get, render};
 use crate::kill_loop::link::{Delivered, Link};
+use crate::request::{get, render};
+use headwater_load::http::Answer;
 
 use super::fold::Message;
 

@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep};
 
-use crate::client::{Connection, ReadSize, render};
+use crate::request::render;
+use headwater_load::http::{Body, Connection, ReadSize};
 
 use super::fold::Message;
 
@@ -124,7 +125,7 @@ async fn connect(address: SocketAddr, target: &str, seen: &RefCell<Seen>) -> io:
             let frame: Vec<u8> = pending.drain(..end + 2).collect();
             seen.borrow_mut().take(&String::from_utf8_lossy(&frame));
         }
-        if body == crate::client::Body::Done {
+        if body == Body::Done {
             break;
         }
     }

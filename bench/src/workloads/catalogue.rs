@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use headwater_load::{AppendLoad, Content, Mode, Payload, Producers};
+
 use crate::metric::Target;
 
-use super::append::{AppendLoad, AppendTargets, Payload, Producers};
-use super::catch_up::Content;
-use super::delivery::Mode;
+use super::append::AppendTargets;
 use super::{Plan, Scale, Servers, Workload, sessions};
 
 /// How large the workloads are.
@@ -94,13 +94,16 @@ fn append(connections: usize, in_flight: usize, streams: usize, producers: Produ
         Producers::Idempotent => ", idempotent producers",
     };
     let name = format!("append 256 B: {connections} conn × {in_flight} in flight, {streams} streams{with}");
-    both(name, Plan::Append(AppendLoad { connections, in_flight, streams, payload, producers, targets }))
+    both(name, Plan::Append(AppendLoad { connections, in_flight, streams, payload, producers }, targets))
 }
 
 fn json(messages: usize) -> Workload {
-    let (payload, producers, targets) = (Payload::Json(messages), Producers::None, AppendTargets::default());
-    let load = AppendLoad { connections: 64, in_flight: 1, streams: 100, payload, producers, targets };
-    both(format!("append JSON: {messages} messages each, 64 conn × 1 in flight, 100 streams"), Plan::Append(load))
+    let (payload, producers) = (Payload::Json { messages, bytes: 0 }, Producers::None);
+    let load = AppendLoad { connections: 64, in_flight: 1, streams: 100, payload, producers };
+    both(
+        format!("append JSON: {messages} messages each, 64 conn × 1 in flight, 100 streams"),
+        Plan::Append(load, AppendTargets::default()),
+    )
 }
 
 fn targets(connections: usize, in_flight: usize, streams: usize) -> AppendTargets {

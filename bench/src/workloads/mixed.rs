@@ -1,62 +1,59 @@
 //! Everything at once: appends, subscribers and catch-up readers on one server.
 
 use std::io;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::rc::Rc;
+use std::time::Duration;
 
-use tokio::task::{LocalSet, spawn_local};
+use headwater_load::{
+    AppendLoad, Content, Delivery, Gauge, LIVE_CONTENT_TYPE, Mode, Payload, Producers, Site, Stop, Unit, Window,
+    create_streams, fill_stream, read_to_tail,
+};
+use tokio::task::JoinSet;
 use tokio::time::interval;
 
-use crate::metric::{Metric, Unit};
+use crate::metric::Metric;
 
-use super::append::{AppendLoad, AppendTargets, Payload, Producers, measure};
-use super::catch_up::{Content, fill, read_to_tail};
-use super::delivery::{CONTENT_TYPE, Scanner, Subscription, finish, write_stamps};
-use super::latency::Latencies;
-use super::{Trial, setup};
+use super::Trial;
+use super::append::measure;
+use super::delivery::MESSAGE_BYTES;
+use super::outcome::quantiles;
 
 const APPEND_STREAMS: usize = 100;
-const LIVE: &str = "/v1/stream/live";
-const HISTORY: &str = "/v1/stream/history";
 const HISTORY_BYTES: u64 = 64 << 20;
 const SUBSCRIBERS: usize = 100;
+const MESSAGES_PER_SECOND: u32 = 20;
 const CATCH_UP_READERS: usize = 2;
 /// Each catch-up reader starts over this often.
 const CATCH_UP_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(trial: &mut Trial<'_>) -> io::Result<Vec<Metric>> {
     let server = trial.start().await?;
-    let address = server.address();
-    let (payload, targets) = (Payload::Bytes(256), AppendTargets::default());
-    let (connections, producers) = (32, Producers::Idempotent);
-    let load = AppendLoad { connections, in_flight: 1, streams: APPEND_STREAMS, payload, producers, targets };
-    setup::create_streams(address, APPEND_STREAMS, payload.content_type(), b"").await?;
-    setup::fill_stream(address, LIVE, 1, CONTENT_TYPE, b"-").await?;
-    fill(address, HISTORY, HISTORY_BYTES, Content::Binary).await?;
-    let (clock, delivered) = (Instant::now(), Latencies::new());
-    let local = LocalSet::new();
-    let run = local.run_until(async {
-        let mut background = Vec::new();
-        for _ in 0..SUBSCRIBERS {
-            let subscription = Subscription::open(address, LIVE).await?;
-            background.push(spawn_local(subscription.follow(Scanner::new(clock, delivered.clone()))));
-        }
-        for _ in 0..CATCH_UP_READERS {
-            background.push(spawn_local(read_again_and_again(address)));
-        }
-        let duration = trial.scale.warm_up + trial.scale.measure;
-        let writer = spawn_local(async move { write_stamps(address, LIVE, clock, 20, duration).await });
-        let outcome = measure(&server, &load, trial.scale).await?;
-        writer.await.map_err(io::Error::other)??;
-        for task in background {
-            finish(task).await?;
-        }
-        io::Result::Ok(outcome)
-    });
-    let outcome = run.await?;
+    let (payload, producers) = (Payload::Bytes(256), Producers::Idempotent);
+    let load = AppendLoad { connections: 32, in_flight: 1, streams: APPEND_STREAMS, payload, producers };
+    let (site, none) = (server.site(), Stop::default());
+    let (live, history) = (site.below("-live"), site.below("-history"));
+    create_streams(&site, APPEND_STREAMS, payload.content_type(), b"", &none).await?;
+    create_streams(&live, 1, LIVE_CONTENT_TYPE, b"", &none).await?;
+    fill_stream(&history, &history.stream(0), HISTORY_BYTES, Content::Binary, &none).await?;
+    let mut background = JoinSet::new();
+    for _ in 0..CATCH_UP_READERS {
+        background.spawn_local(read_again_and_again(history.clone()));
+    }
+    let delivered = Rc::new(Gauge::default());
+    let window = Window { warm_up: Duration::ZERO, measure: trial.scale.warm_up + trial.scale.measure };
+    let (rate, bytes) = (MESSAGES_PER_SECOND, MESSAGE_BYTES);
+    let delivery = Delivery { mode: Mode::Sse, readers: SUBSCRIBERS, rate, bytes, window };
+    let (outcome, followed) =
+        tokio::join!(measure(&server, &load, trial.scale), delivery.run(&live, &delivered, || Ok(())));
+    let outcome = outcome?;
+    followed?;
+    delivered.check()?;
+    while let Some(ended) = background.try_join_next() {
+        ended.map_err(io::Error::other)??;
+    }
     let appends = outcome.acknowledged as f64 / outcome.elapsed.as_secs_f64();
-    let [_, append_p99] = outcome.latencies.metrics(None, None);
-    let [_, delivery_p99] = delivered.metrics(None, None);
+    let [_, append_p99] = quantiles(&outcome.latencies, None, None);
+    let [_, delivery_p99] = quantiles(delivered.latencies(), None, None);
     Ok(vec![
         Metric::new("appends", Unit::PerSecond, appends),
         Metric { name: "append p99", ..append_p99 },
@@ -64,21 +61,10 @@ pub(crate) async fn run(trial: &mut Trial<'_>) -> io::Result<Vec<Metric>> {
     ])
 }
 
-async fn read_again_and_again(address: SocketAddr) -> io::Result<()> {
+async fn read_again_and_again(history: Site) -> io::Result<()> {
     let mut starts = interval(CATCH_UP_EVERY);
     loop {
         starts.tick().await;
-        read_to_tail(address, HISTORY.to_owned()).await?;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::client::stream_path;
-
-    #[test]
-    fn the_mixed_workloads_own_streams_never_meet_the_appenders() {
-        assert!((0..APPEND_STREAMS).all(|stream| stream_path(stream) != LIVE && stream_path(stream) != HISTORY));
+        read_to_tail(&history, &history.stream(0), &Gauge::default()).await?;
     }
 }

@@ -9,23 +9,23 @@ mod catch_up;
 mod delivery;
 mod fan_out;
 mod half_load;
-mod latency;
 mod mixed;
-mod open_loop;
+mod outcome;
 mod resident;
 mod restart;
 mod sessions;
-mod setup;
 mod written;
 
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use headwater_load::{AppendLoad, Content, Mode, Window};
+
 use crate::metric::Metric;
 use crate::server::{Kind, Launch, Server};
 
-use append::AppendLoad;
+use append::AppendTargets;
 pub(crate) use catalogue::{Size, catalogue};
 
 /// One named workload.
@@ -46,11 +46,11 @@ pub(crate) enum Servers {
 /// What is done.
 #[derive(Debug, Clone)]
 pub(crate) enum Plan {
-    Append(AppendLoad),
+    Append(AppendLoad, AppendTargets),
     HalfLoad { connections: usize, streams: usize },
-    Delivery(delivery::Mode),
+    Delivery(Mode),
     FanOut { subscribers: usize },
-    CatchUp { bytes: u64, readers: usize, content: catch_up::Content },
+    CatchUp { bytes: u64, readers: usize, content: Content },
     ReadersMemory { bytes: u64, readers: usize },
     Mixed,
     Restart { streams: usize, official_streams: usize },
@@ -84,6 +84,16 @@ pub(crate) struct Shared {
     pub(crate) rate: Option<f64>,
 }
 
+impl Scale {
+    pub(crate) fn window(self) -> Window {
+        Window { warm_up: self.warm_up, measure: self.measure }
+    }
+
+    pub(crate) fn without_warm_up(self) -> Window {
+        Window { warm_up: Duration::ZERO, ..self.window() }
+    }
+}
+
 impl Trial<'_> {
     pub(crate) async fn start(&self) -> io::Result<Server> {
         self.launch.start(self.data_dir).await
@@ -100,7 +110,7 @@ impl Trial<'_> {
 impl Workload {
     pub(crate) async fn run(&self, trial: &mut Trial<'_>) -> io::Result<Vec<Metric>> {
         match &self.plan {
-            Plan::Append(load) => append::run(trial, load).await,
+            Plan::Append(load, targets) => append::run(trial, load, targets).await,
             Plan::HalfLoad { connections, streams } => half_load::run(trial, *connections, *streams).await,
             Plan::Delivery(mode) => delivery::run(trial, *mode).await,
             Plan::FanOut { subscribers } => fan_out::run(trial, *subscribers).await,

@@ -3,10 +3,12 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::metric::{Metric, Target, Unit};
+use headwater_load::{Stop, Unit, create_streams};
+
+use crate::metric::{Metric, Target};
 use crate::server::free_port;
 
-use super::{Trial, setup};
+use super::Trial;
 
 const SETTLE: Duration = Duration::from_secs(2);
 const RESIDENT_BYTES_MAX: f64 = (300u64 << 20) as f64;
@@ -14,8 +16,8 @@ const RESIDENT_BYTES_MAX: f64 = (300u64 << 20) as f64;
 pub(crate) async fn run(trial: &mut Trial<'_>, streams: usize) -> io::Result<Vec<Metric>> {
     let server = trial.start().await?;
     let began = Instant::now();
-    setup::create_streams(server.address(), streams, "application/octet-stream", b"thirty-two bytes of content here")
-        .await?;
+    let content = b"thirty-two bytes of content here";
+    create_streams(&server.site(), streams, "application/octet-stream", content, &Stop::default()).await?;
     let creating = began.elapsed();
     server.terminate().await?;
     let began = Instant::now();

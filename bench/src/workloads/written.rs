@@ -5,17 +5,17 @@
 //! zeros, is told apart.
 
 use std::io;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::task::LocalSet;
+use headwater_load::http::ReadSize;
+use headwater_load::{AppendLoad, Gauge, Lanes, Payload, Producers, Stop, Unit, create_streams};
 
-use crate::client::{Connection, ReadSize, get};
-use crate::metric::{Metric, Target, Unit};
+use crate::metric::{Metric, Target};
 use crate::process::Process;
 use crate::server::{Kind, Server};
 
-use super::append::{AppendLoad, AppendTargets, Gauge, Payload, Producers, start, stop};
-use super::{Trial, setup};
+use super::Trial;
 
 /// The disk counts as quiet after this long without a write.
 const QUIET: Duration = Duration::from_secs(3);
@@ -41,14 +41,14 @@ struct Written {
 }
 
 pub(crate) async fn run(trial: &mut Trial<'_>, streams: usize, bytes: u64) -> io::Result<Vec<Metric>> {
-    let (payload, targets) = (Payload::Bytes(256), AppendTargets::default());
-    let load = AppendLoad { connections: 64, in_flight: 8, streams, payload, producers: Producers::None, targets };
+    let payload = Payload::Bytes(256);
+    let load = AppendLoad { connections: 64, in_flight: 8, streams, payload, producers: Producers::None };
     let kind = trial.launch.kind;
     let server = trial.start().await?;
-    setup::create_streams(server.address(), streams, payload.content_type(), b"").await?;
+    create_streams(&server.site(), streams, payload.content_type(), b"", &Stop::default()).await?;
     quiet(server.process()).await?;
     let before = Written::now(&server, kind).await?;
-    let appends = LocalSet::new().run_until(append(&server, &load, bytes / payload.bytes() as u64)).await?;
+    let appends = append(&server, &load, bytes / payload.bytes() as u64).await?;
     let sent = appends * payload.bytes() as u64;
     quiet(server.process()).await?;
     let written = Written::now(&server, kind).await?.since(&before);
@@ -103,22 +103,23 @@ impl Written {
 /// Headwater's own figure for its archive files.
 async fn archived_bytes(server: &Server) -> io::Result<u64> {
     const METRIC: &str = "headwater_store_archive_bytes ";
-    let mut connection = Connection::open(server.address(), ReadSize::Small).await?;
-    let metrics = connection.exchange(&get("/metrics")).await?.success("reading metrics")?;
+    let site = server.site();
+    let mut connection = site.connect(ReadSize::Small).await?;
+    let metrics = connection.exchange(&site.get("/metrics")).await?.success("reading metrics")?;
     let text = String::from_utf8_lossy(&metrics.body);
     let value = text.lines().find_map(|line| line.strip_prefix(METRIC)?.trim().parse().ok());
     value.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the server's metrics have no archive bytes"))
 }
 
 async fn append(server: &Server, load: &AppendLoad, appends: u64) -> io::Result<u64> {
-    let gauge = Gauge::new();
-    let tasks = start(server.address(), load, &gauge).await?;
-    gauge.record();
-    while gauge.acknowledged() < appends && !tasks.iter().any(|task| task.is_finished()) {
+    let gauge = Rc::new(Gauge::default());
+    let lanes = Lanes::start(&server.site(), load.lanes(&server.site()), load.in_flight, &gauge).await?;
+    while gauge.answered() < appends && gauge.failures() == 0 {
         tokio::time::sleep(POLL).await;
     }
-    stop(&gauge, tasks).await?;
-    Ok(gauge.acknowledged())
+    lanes.stop().await;
+    gauge.check()?;
+    Ok(gauge.answered())
 }
 
 /// Waits until the server has written nothing for a while.

@@ -6,6 +6,7 @@
 use clap::{Arg, ArgAction, Command, value_parser};
 use clap_complete::Shell;
 
+use crate::bench;
 use crate::limits::{DEMO_SPEED_MAX, INSPECT_ROWS, INSPECT_ROWS_MAX};
 use crate::session;
 use crate::settings::{SETTINGS, Setting};
@@ -54,10 +55,11 @@ pub(crate) fn command() -> Command {
         .subcommand(with_settings(serve()))
         .subcommand(demo())
         .subcommands(streams::commands())
+        .subcommand(session::command())
+        .subcommand(bench::command())
         .subcommand(with_settings(check_config()))
         .subcommand(verify())
         .subcommand(inspect())
-        .subcommand(session::command())
         .subcommand(sessions())
         .subcommand(proxy_url())
         .subcommand(completions())

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod banner;
+mod bench;
 mod command;
 mod demo;
 mod failure;
@@ -53,6 +54,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         Some(("check-config", flags)) => check_config(flags),
         Some(("verify", flags)) => verify::verify(flags),
         Some(("inspect", flags)) => inspect::inspect(flags),
+        Some(("bench", flags)) => bench::bench(flags),
         Some(("session", flags)) => session::run(flags),
         Some(("proxy-url", flags)) => proxy_url::proxy_url(flags),
         Some(("sessions", flags)) => sessions::sessions(flags),

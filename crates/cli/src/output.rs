@@ -5,8 +5,10 @@ use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::failure::Failure;
+use crate::limits::OUTPUT_CHECK_INTERVAL;
 
 /// Writes a result.
 pub(crate) fn result(text: &str) -> Result<(), Failure> {
@@ -21,6 +23,21 @@ pub(crate) fn result_bytes(bytes: &[u8]) -> Result<(), Failure> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::OutputClosed),
         Err(error) => Err(Failure::Other(format!("cannot write to standard output: {error}"))),
     }
+}
+
+/// Waits until nobody reads standard output any more: whoever follows would learn of it with the next write only.
+pub(crate) async fn closed() {
+    while !is_closed() {
+        tokio::time::sleep(OUTPUT_CHECK_INTERVAL).await;
+    }
+}
+
+fn is_closed() -> bool {
+    let stdout = std::io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    // Where it cannot be told, the next write tells.
+    poll(&mut polled, Some(&at_once)).is_ok() && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// Writes a line for the operator.

@@ -37,7 +37,7 @@ impl Signals {
     pub(crate) async fn exit_on_next(mut self) -> ! {
         let received = self.next().await;
         tracing::warn!(signal = received.name(), "second signal: exiting at once");
-        exit(received.exit_code())
+        exit(i32::from(received.exit_code()))
     }
 }
 
@@ -50,7 +50,7 @@ impl Received {
     }
 
     /// 128 and the signal's number, as shells report it.
-    fn exit_code(self) -> i32 {
+    pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
             Self::Terminate => 143,

@@ -51,6 +51,18 @@ fn a_follower_survives_a_restart_of_the_server_without_a_gap_or_a_repetition() {
 }
 
 #[test]
+fn a_follower_ends_when_nobody_reads_it_although_nothing_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = serve(dir.path(), "127.0.0.1:0");
+    done(&server.address, &["create", "s"]);
+    done(&server.address, &["append", "s", "1"]);
+    let mut follower = Following::start(&mut client(&server.address, &["read", "s", "--follow"]));
+    assert_eq!(follower.line(), "1");
+    follower.read_no_more();
+    follower.succeeds();
+}
+
+#[test]
 fn an_append_waits_for_a_server_that_is_restarted_and_writes_everything_once() {
     let dir = tempfile::tempdir().unwrap();
     let server = serve(dir.path(), "127.0.0.1:0");

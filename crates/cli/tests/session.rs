@@ -80,6 +80,7 @@ fn a_session_is_begun_listed_shown_forked_and_closed() {
     assert!(exit == 8 && told.contains("headwater session fork"), "{told}");
     assert_eq!(refused(at, &["show", "nothing"]).0, 7);
     assert_eq!(refused(at, &["send", id, "--channel", "chunks", "--data", "[]"]).0, 2);
+    assert_eq!(refused(at, &["watch", id, "--from", "nonsense"]).0, 2);
     assert_eq!(refused("127.0.0.1:1", &["ls"]).0, 9);
 }
 

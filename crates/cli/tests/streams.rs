@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use support::{Serving, code, headwater, run, stderr, stdout};
+use support::{Following, Serving, code, headwater, run, stderr, stdout};
 
 fn server() -> Serving {
     Serving::start(headwater().args(["serve", "--store", "memory"]))
@@ -128,17 +128,24 @@ fn a_message_that_is_no_json_is_told_with_its_line_and_what_came_before_stays() 
 }
 
 #[test]
-fn a_later_run_of_a_producer_takes_over_and_the_same_epoch_is_not_taken_for_success() {
+fn a_later_run_of_a_producer_takes_over_from_an_earlier_one() {
     let server = server();
     said(&server, &["create", "p"]);
-    said(&server, &["append", "p", "--producer", "worker", "one"]);
+    let mut first = client(&server);
+    let first = first.args(["append", "p", "--producer", "worker", "-q"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut first = first.spawn().unwrap();
+    let mut input = first.stdin.take().unwrap();
+    let mut follower = Following::start(client(&server).args(["read", "p", "--follow"]));
+    input.write_all(b"one\n").unwrap();
+    assert_eq!(follower.line(), "one");
     said(&server, &["append", "p", "--producer", "worker", "two"]);
-    assert_eq!(said(&server, &["read", "p"]), "one\ntwo\n");
-    let (exit, told) = refused(&server, &["append", "p", "--producer", "worker", "--epoch", "1", "old"]);
-    assert!(exit == 8 && told.contains("taken over"), "{told}");
-    said(&server, &["append", "p", "--producer", "other", "--epoch", "7", "three"]);
-    let (exit, told) = refused(&server, &["append", "p", "--producer", "other", "--epoch", "7", "again"]);
-    assert!(exit == 8 && told.contains("higher --epoch"), "{told}");
+    input.write_all(b"too late\n").unwrap();
+    drop(input);
+    let output = first.wait_with_output().unwrap();
+    assert_eq!(code(&output), 8);
+    assert!(stderr(&output).contains("taken over"), "{}", stderr(&output));
+    said(&server, &["append", "p", "--producer", "worker", "--close", "three"]);
+    assert_eq!([follower.line(), follower.line(), follower.line()], ["two", "three", ""]);
 }
 
 #[test]

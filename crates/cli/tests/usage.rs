@@ -40,6 +40,24 @@ fn the_help_explains_every_option_with_default_and_variable() {
 }
 
 #[test]
+fn every_command_that_talks_to_a_server_has_examples() {
+    let streams = ["create", "append", "read", "tail", "head", "close", "fork", "delete", "ls"].map(|name| vec![name]);
+    let sessions = ["new", "ls", "show", "watch", "send", "presence", "replay", "export", "fork", "close"];
+    let sessions = sessions.map(|name| vec!["session", name]);
+    for command in streams.iter().chain(&sessions) {
+        let help = stdout(&run(headwater().args(command).arg("--help").env("COLUMNS", "100")));
+        for part in ["Example", "--url", "HEADWATER_URL", "--header", "--quiet", "--json", "headwater"] {
+            assert!(help.contains(part), "{command:?}: {part}");
+        }
+        assert!(help.contains(&format!("headwater {}", command.join(" "))), "{command:?}: {help}");
+    }
+    let help = stdout(&run(headwater().arg("--help")));
+    for code in ["  6  ", "  7  ", "  8  ", "  9  "] {
+        assert!(help.contains(code), "{code}: {help}");
+    }
+}
+
+#[test]
 fn an_unknown_flag_is_one_line_with_the_nearest_one() {
     let output = run(headwater().args(["serve", "--lisen", "x"]));
     assert_eq!(code(&output), 2);
@@ -66,7 +84,9 @@ fn completions_are_made_for_each_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output = run(headwater().args(["completions", shell]));
         assert_eq!(code(&output), 0);
-        assert!(stdout(&output).contains("long-poll-timeout"), "{shell}");
+        for word in ["long-poll-timeout", "ndjson", "pause-max"] {
+            assert!(stdout(&output).contains(word), "{shell}: {word}");
+        }
     }
     assert_eq!(code(&run(headwater().args(["completions", "tcl"]))), 2);
 }
@@ -75,7 +95,14 @@ fn completions_are_made_for_each_shell() {
 fn manual_pages_are_made_for_each_command() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(code(&run(headwater().args(["man", "--out"]).arg(dir.path()))), 0);
-    for page in ["headwater.1", "headwater-serve.1", "headwater-verify.1", "headwater-inspect.1"] {
+    for page in [
+        "headwater.1",
+        "headwater-serve.1",
+        "headwater-verify.1",
+        "headwater-inspect.1",
+        "headwater-read.1",
+        "headwater-session.1",
+    ] {
         assert!(dir.path().join(page).exists(), "{page}");
     }
     assert!(stdout(&run(headwater().arg("man"))).contains(".TH headwater 1"));

@@ -7,6 +7,7 @@
 //! * [`Reader`] goes from any [`Offset`] through all there is to what comes, by SSE or long-poll, as bytes, text or typed
 //!   JSON. It comes back after every failure that can heal, without a gap and without a repetition.
 //! * [`Producer`] batches messages, keeps several batches in flight, and has each of them written once and in order.
+//! * [`sessions`] follows and steers agent sessions: collections, handlers, optimistic writes, presence, an outbox.
 //!
 //! Nothing here knows an engine or a store: it speaks to every server of the protocol.
 //!

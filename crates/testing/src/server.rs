@@ -7,9 +7,10 @@ use std::thread::JoinHandle;
 use headwater_server::{Metrics, Server, ServerConfig};
 use headwater_sessions::{Sessions, SessionsConfig};
 use headwater_streams::limits::EngineLimits;
-use headwater_streams::memory::MemoryStore;
 use headwater_streams::{Engine, SystemClock};
 use tokio::sync::oneshot;
+
+use crate::SharedMemory;
 
 /// A running server; stops when dropped.
 #[derive(Debug)]
@@ -28,13 +29,19 @@ impl TestServer {
 
     /// Starts a server whose configuration and engine limits `adjust` has changed.
     pub fn with(adjust: impl FnOnce(&mut ServerConfig, &mut EngineLimits)) -> Self {
+        Self::over(SharedMemory::default(), adjust)
+    }
+
+    /// The same over a store that outlives it: started again over the same store, on the same address, it is the same
+    /// server after a restart.
+    pub fn over(store: SharedMemory, adjust: impl FnOnce(&mut ServerConfig, &mut EngineLimits)) -> Self {
         let mut config =
             ServerConfig { listen: ([127, 0, 0, 1], 0).into(), workers: 2.try_into().ok(), ..Default::default() };
         let mut limits = EngineLimits::default();
         adjust(&mut config, &mut limits);
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || serve(config, limits, stopped, &tell));
+        let thread = std::thread::spawn(move || serve(store, config, limits, stopped, &tell));
         let address = told.recv().expect("the server has started");
         Self { address, stop: Some(stop), thread: Some(thread) }
     }
@@ -46,6 +53,7 @@ impl TestServer {
 }
 
 fn serve(
+    store: SharedMemory,
     config: ServerConfig,
     limits: EngineLimits,
     stopped: oneshot::Receiver<()>,
@@ -54,7 +62,7 @@ fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let metrics = Metrics::new();
-        let engine = Engine::start(MemoryStore::new(), Arc::new(SystemClock), limits, metrics.clone());
+        let engine = Engine::start(store, Arc::new(SystemClock), limits, metrics.clone());
         let sessions = Sessions::open(engine.clone(), SessionsConfig::default()).await.expect("sessions open");
         let server = Server::bind(config, engine.clone()).expect("a free port of the loopback address");
         let server = server.with_metrics(metrics).with_sessions(sessions.clone());

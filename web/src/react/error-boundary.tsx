@@ -35,5 +35,9 @@ export type SessionErrorBoundaryProps = Omit<BoundaryProps, "onRetry"> & InSessi
 /** What to show instead when a session cannot be read; `retry` asks again. */
 export function SessionErrorBoundary({ sessionId, ...props }: SessionErrorBoundaryProps): ReactNode {
   const session = useUnconnectedSession({ sessionId })
-  return <Boundary {...props} onRetry={() => forgetPreload(session)} />
+  const retry = (): void => {
+    forgetPreload(session)
+    session.reconnect()
+  }
+  return <Boundary {...props} onRetry={retry} />
 }

@@ -161,7 +161,7 @@ describe("a session against the real server", () => {
     await session.preload()
     await writer.service.delete(id)
     await eventually(() => session.connection.get().status === "disconnected")
-    expect(session.connection.get().error).toMatchObject({ status: 404 })
+    expect(session.connection.get().error).toMatchObject({ status: 404, code: "SESSION_NOT_FOUND" })
   })
 
   it("S-1.1 a session that is created later is found", async () => {

@@ -1,9 +1,7 @@
-import { act, cleanup, render, renderHook } from "@testing-library/react"
-import { StrictMode, type ReactNode } from "react"
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import { createSessions, type Chunk, type SessionEvent, type Sessions } from "../../src/index.js"
+import { act, render, renderHook } from "@testing-library/react"
+import type { ReactNode } from "react"
+import { describe, expect, it, vi } from "vitest"
 import {
-  SessionProvider,
   useAgentStream,
   useConnection,
   useMessages,
@@ -11,45 +9,12 @@ import {
   usePresence,
   useRows,
   useSession,
-  useSessionEvent,
   useTerminal,
   useToolCalls,
 } from "../../src/react/index.js"
-import { FakeServer } from "../support/fake-server.js"
+import { chunk, hook, Inside, onStage, pass, say, server } from "../support/stage.js"
 
-let server: FakeServer
-let sessions: Sessions
-
-beforeEach(() => {
-  vi.useFakeTimers({ now: 1_750_000_000_000 })
-  server = new FakeServer()
-  sessions = createSessions({ url: "http://server", fetch: server.fetch })
-})
-afterEach(() => {
-  cleanup()
-  sessions.dispose()
-  vi.useRealTimers()
-})
-
-const pass = (ms = 0): Promise<void> => act(async () => void (await vi.advanceTimersByTimeAsync(ms)))
-
-const chunk = (id: string, text: string, turn = 1): Chunk => ({ id, agentId: "coder", sessionId: "s", text, turn, timestamp: 1 })
-
-function say(id: string, text: string, turn?: number): void {
-  act(() => server.put("session/s", "chunks", chunk(id, text, turn)))
-}
-
-function Inside({ children, user = "ada" }: { children: ReactNode; user?: string }): ReactNode {
-  return (
-    <StrictMode>
-      <SessionProvider sessions={sessions} sessionId="s" user={{ userId: user, displayName: user }}>
-        {children}
-      </SessionProvider>
-    </StrictMode>
-  )
-}
-
-const hook = <T,>(use: () => T) => renderHook(use, { wrapper: Inside }).result
+onStage()
 
 describe("connections", () => {
   it("S-1.1 all hooks under StrictMode share one connection, released 250 ms after the last user", async () => {
@@ -305,36 +270,5 @@ describe("useTerminal", () => {
     })
     expect(result.current.lines.map(({ data }) => data)).toEqual(Array.from({ length: 55 }, (_, place) => `${place}`))
     expect(result.current.inputHistory).toEqual(Array.from({ length: 50 }, (_, place) => `${54 - place}`))
-  })
-})
-
-describe("useAgentStream and useSessionEvent", () => {
-  it("S-1.3 streams what an agent says, and clears it when the agent is done", async () => {
-    const result = hook(() => useAgentStream("coder"))
-    await pass()
-    say("1", "thinking ")
-    await pass()
-    expect(result.current).toMatchObject({ status: "idle", streaming: "thinking " })
-    act(() => server.put("session/s", "agentState", { agentId: "coder", sessionId: "s", status: "completed", message: "done", timestamp: 2 }))
-    await pass()
-    expect(result.current).toMatchObject({ status: "completed", streaming: "", message: "done" })
-  })
-
-  it("S-2.3 hears events with the handler of the latest render, and none after unmounting", async () => {
-    const heard: string[] = []
-    const { rerender, unmount } = renderHook(
-      ({ name }) => useSessionEvent("chunks", ({ key }: SessionEvent<"chunks">) => heard.push(`${name} ${key}`)),
-      { wrapper: Inside, initialProps: { name: "one" } },
-    )
-    await pass()
-    say("1", "x")
-    await pass()
-    rerender({ name: "two" })
-    say("2", "x")
-    await pass()
-    unmount()
-    say("3", "x")
-    await pass()
-    expect(heard).toEqual(["one 1", "two 2"])
   })
 })

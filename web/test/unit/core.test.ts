@@ -172,6 +172,28 @@ describe("requests", () => {
     expect(sent).toEqual(["old", "new"])
   })
 
+  it("S-1.1 requests that are refused together fetch one new token, and all wait for it", async () => {
+    let token = "old"
+    const refresh = vi.fn(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      token = "new"
+    })
+    const http = new Http({
+      url: "http://server",
+      headers: async (context) => {
+        if (context.refresh) await refresh()
+        return { authorization: token }
+      },
+      fetch: async (_, init) => {
+        const isFresh = new Headers(init?.headers).get("authorization") === "new"
+        return answer(isFresh ? 200 : 401, { ok: isFresh, data: "here" })
+      },
+    })
+    const asked = Array.from({ length: 5 }, () => http.data("GET", "/x"))
+    expect(await Promise.all(asked)).toEqual(Array.from({ length: 5 }, () => "here"))
+    expect(refresh).toHaveBeenCalledTimes(1)
+  })
+
   it("S-1.1 transient and fatal errors are told apart", async () => {
     const refused = async (status: number, headers?: HeadersInit): Promise<unknown> => {
       const http = new Http({ url: "http://server", fetch: async () => answer(status, "<html>", headers) })

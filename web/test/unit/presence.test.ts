@@ -71,6 +71,21 @@ describe("being present", () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  it("S-3.1 leaves when the page goes, and is back when the page is", async () => {
+    vi.stubGlobal("window", new EventTarget())
+    const release = attendance.retain()
+    await pass(1_000)
+    window.dispatchEvent(new Event("pagehide"))
+    expect(service.left).toEqual(["ada"])
+    window.dispatchEvent(new Event("pageshow"))
+    expect(service.told).toHaveLength(2)
+    release()
+    await pass(250)
+    window.dispatchEvent(new Event("pageshow"))
+    expect(service.told).toHaveLength(2)
+    vi.unstubAllGlobals()
+  })
+
   it("S-3.2 a hundred moves in a second are at most 21 requests, the last one exact", async () => {
     attendance.retain()
     await pass(10)

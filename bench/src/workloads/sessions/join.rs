@@ -1,16 +1,15 @@
 //! A long session is joined late: by its log, and by the snapshot of its state.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::client::{Connection, ReadSize, get};
-use crate::metric::{Metric, Target, Unit};
+use headwater_load::http::ReadSize;
+use headwater_load::{Gauge, Site, Unit, pipeline, read_to_tail};
+
+use crate::metric::{Metric, Target};
 use crate::server::free_port;
 
 use super::super::Trial;
-use super::super::catch_up::read_to_tail;
-use super::super::setup::pipeline;
 use super::posts::{push_post, turn_bodies};
 use super::setup;
 
@@ -21,22 +20,22 @@ const FEWER_BYTES_MIN: f64 = 20.0;
 
 pub(crate) async fn run(trial: &mut Trial<'_>, turns: usize, tokens: usize) -> io::Result<Vec<Metric>> {
     let server = trial.start().await?;
-    let address = server.address();
-    let ids = setup::create_sessions(address, 1).await?;
+    let site = server.site();
+    let ids = setup::create_sessions(server.address(), 1).await?;
     let id = &ids[0];
-    pipeline(address, (0..turns).flat_map(|turn| requests(id, turn, tokens))).await?;
+    pipeline(&site, (0..turns).flat_map(|turn| requests(id, turn, tokens))).await?;
     let stream = format!("/v1/stream/session/{id}");
-    let (log_bytes, log) = repeated(address, &stream, Way::Log).await?;
-    let (snapshot_bytes, warm) = repeated(address, &stream, Way::Snapshot).await?;
+    let (log_bytes, log) = repeated(&site, &stream, Way::Log).await?;
+    let (snapshot_bytes, warm) = repeated(&site, &stream, Way::Snapshot).await?;
     server.terminate().await?;
     let mut server = trial.launch.spawn(trial.data_dir, free_port()?)?;
     server.ready().await?;
-    let (_, cold) = joined(server.address(), &stream, Way::Snapshot).await?;
-    let (_, log_cold) = joined(server.address(), &stream, Way::Log).await?;
+    let (_, cold) = joined(&server.site(), &stream, Way::Snapshot).await?;
+    let (_, log_cold) = joined(&server.site(), &stream, Way::Log).await?;
     server.kill()?;
     let mut server = trial.launch.spawn(trial.data_dir, free_port()?)?;
     server.ready().await?;
-    let (_, killed) = joined(server.address(), &stream, Way::Snapshot).await?;
+    let (_, killed) = joined(&server.site(), &stream, Way::Snapshot).await?;
     let seconds = |name, time: Duration| Metric::new(name, Unit::Seconds, time.as_secs_f64());
     let at_most = Some(Target::AtMost(SNAPSHOT_SECONDS_MAX));
     Ok(vec![
@@ -68,10 +67,10 @@ enum Way {
 }
 
 /// Bytes, and the median time.
-async fn repeated(address: SocketAddr, stream: &str, way: Way) -> io::Result<(u64, Duration)> {
+async fn repeated(site: &Site, stream: &str, way: Way) -> io::Result<(u64, Duration)> {
     let (mut bytes, mut times) = (0, Vec::new());
     for _ in 0..TIMES {
-        let (read, time) = joined(address, stream, way).await?;
+        let (read, time) = joined(site, stream, way).await?;
         bytes = read;
         times.push(time);
     }
@@ -79,13 +78,13 @@ async fn repeated(address: SocketAddr, stream: &str, way: Way) -> io::Result<(u6
     Ok((bytes, times[TIMES / 2]))
 }
 
-async fn joined(address: SocketAddr, stream: &str, way: Way) -> io::Result<(u64, Duration)> {
+async fn joined(site: &Site, stream: &str, way: Way) -> io::Result<(u64, Duration)> {
     let began = Instant::now();
     let bytes = match way {
-        Way::Log => read_to_tail(address, stream.to_owned()).await?,
+        Way::Log => read_to_tail(site, stream, &Gauge::default()).await?,
         Way::Snapshot => {
-            let mut connection = Connection::open(address, ReadSize::Bulk).await?;
-            connection.send(&get(&format!("{stream}?offset=-1&view=snapshot"))).await?;
+            let mut connection = site.connect(ReadSize::Bulk).await?;
+            connection.send(&site.get(&format!("{stream}?offset=-1&view=snapshot"))).await?;
             let head = connection.head().await?;
             let mut bytes = 0;
             connection.body(&head, &mut |part| bytes += part.len() as u64).await?;

@@ -3,13 +3,13 @@
 use std::io;
 use std::time::Duration;
 
+use headwater_load::{Unit, pipeline};
 use tokio::task::JoinSet;
 
-use crate::metric::{Metric, Unit};
+use crate::metric::Metric;
 use crate::server::free_port;
 
 use super::super::Trial;
-use super::super::setup::pipeline;
 use super::posts::{push_post, turn_bodies};
 use super::setup;
 
@@ -27,7 +27,8 @@ pub(crate) async fn run(trial: &mut Trial<'_>, sessions: usize) -> io::Result<Ve
     let mut workers = JoinSet::new();
     for worker in 0..CONNECTIONS {
         let ids: Vec<String> = ids.iter().skip(worker).step_by(CONNECTIONS).cloned().collect();
-        workers.spawn(pipeline(server.address(), ids.into_iter().flat_map(turn)));
+        let site = server.site();
+        workers.spawn_local(async move { pipeline(&site, ids.into_iter().flat_map(turn)).await });
     }
     while let Some(done) = workers.join_next().await {
         done.map_err(io::Error::other)??;

@@ -14,10 +14,12 @@ mod writes;
 use std::io;
 use std::time::Duration;
 
-use crate::metric::{Metric, Unit};
+use headwater_load::Unit;
+
+use crate::metric::Metric;
 
 use super::Trial;
-use super::append::Outcome;
+use super::outcome::Outcome;
 
 pub(crate) use catalogue::catalogue;
 

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Instant;
 
-use super::super::append::Render;
-use super::super::delivery::stamp_text;
+use headwater_load::{Render, stamp_text};
 
 /// Tokens of one turn; then the next turn begins.
 const TURN_TOKENS: usize = 200;

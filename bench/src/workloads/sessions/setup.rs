@@ -3,9 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
+use headwater_load::http::{Connection, ReadSize};
 use tokio::task::JoinSet;
-
-use crate::client::{Connection, ReadSize};
 
 use super::posts::push_post;
 

@@ -5,16 +5,14 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use headwater_load::{Latencies, OpenLoop, Scanner, Subscription, Unit};
+use tokio::task::JoinSet;
 
-use crate::metric::{Metric, Target, Unit};
+use crate::metric::{Metric, Target};
 use crate::server::Server;
 
 use super::super::Trial;
-use super::super::append::{Outcome, measure_lanes};
-use super::super::delivery::{Scanner, Subscription, finish};
-use super::super::latency::Latencies;
-use super::super::open_loop::OpenLoop;
+use super::super::outcome::{Outcome, closed_loop, open_loop, quantiles};
 use super::posts::{Text, TokenPosts};
 use super::writes::TokenLoad;
 use super::{cpu_metrics, setup};
@@ -37,7 +35,7 @@ pub(crate) struct ViewedLoad {
 
 /// Viewers on the same thread, and what they have seen together.
 pub(super) struct Audience {
-    tasks: Vec<JoinHandle<io::Result<()>>>,
+    tasks: JoinSet<io::Result<()>>,
     pub(super) latencies: Latencies,
     found: Rc<Cell<u64>>,
     /// Stamps before this are not recorded, counted from when the clock began.
@@ -53,17 +51,15 @@ impl Audience {
         scanner: impl Fn(Latencies) -> Scanner,
     ) -> io::Result<Audience> {
         let (latencies, found, from) = (Latencies::new(), Rc::default(), Rc::default());
-        let mut subscriptions = Vec::new();
+        let (site, mut tasks) = (server.site(), JoinSet::new());
         for id in ids {
             for _ in 0..viewers {
                 let url = format!("/api/sessions/{id}/stream?offset=now");
-                subscriptions.push(Subscription::open_at(server.address(), &url).await?);
+                let subscription = Subscription::open(&site, &url).await?;
+                let scanner = scanner(latencies.clone()).counting(Rc::clone(&from), Rc::clone(&found));
+                tasks.spawn_local(follow(subscription, scanner));
             }
         }
-        let follow = |subscription: Subscription| {
-            spawn_local(subscription.follow(scanner(latencies.clone()).counting(Rc::clone(&from), Rc::clone(&found))))
-        };
-        let tasks = subscriptions.into_iter().map(follow).collect();
         Ok(Audience { tasks, latencies, found, from })
     }
 
@@ -81,12 +77,18 @@ impl Audience {
         expected.saturating_sub(self.found.get())
     }
 
-    pub(super) async fn leave(self) -> io::Result<()> {
-        for task in self.tasks {
-            finish(task).await?;
+    /// Viewers would go on for ever; one that ended by itself has failed.
+    pub(super) fn leave(mut self) -> io::Result<()> {
+        match self.tasks.try_join_next() {
+            Some(ended) => ended.map_err(io::Error::other)?,
+            None => Ok(()),
         }
-        Ok(())
     }
+}
+
+async fn follow(mut subscription: Subscription, mut scanner: Scanner) -> io::Result<()> {
+    subscription.follow(&mut scanner).await?;
+    Err(io::Error::other("the server ended an SSE response during the measurement"))
 }
 
 /// At a given rate.
@@ -94,15 +96,12 @@ pub(crate) async fn run(trial: &mut Trial<'_>, load: &ViewedLoad) -> io::Result<
     let server = trial.start().await?;
     let ids = setup::create_sessions(server.address(), load.sessions).await?;
     let clock = Instant::now();
-    let local = LocalSet::new();
-    let run = local.run_until(async {
-        let lanes = TokenPosts::lanes(&ids, load.connections, 1, Text::Stamps(clock));
-        let audience = Audience::open(&server, &ids, load.viewers, |seen| Scanner::new(clock, seen)).await?;
-        audience.record_from(clock.elapsed() + trial.scale.warm_up);
-        let outcome = OpenLoop::in_ticks(load.rate as f64, trial.scale).drive(&server, lanes).await?;
-        report(audience, outcome, load.viewers).await
-    });
-    let mut metrics = run.await?;
+    let lanes = TokenPosts::lanes(&ids, load.connections, 1, Text::Stamps(clock));
+    let audience = Audience::open(&server, &ids, load.viewers, |seen| Scanner::new(clock, seen)).await?;
+    audience.record_from(clock.elapsed() + trial.scale.warm_up);
+    let pace = OpenLoop::in_ticks(load.rate as f64, trial.scale.window());
+    let outcome = open_loop(&server, lanes, pace).await?;
+    let mut metrics = report(audience, outcome, load.viewers).await?;
     if let Some(p99) = metrics.iter_mut().find(|metric| metric.name == "delivery p99") {
         p99.target = load.target.map(Target::AtMost);
     }
@@ -118,15 +117,11 @@ pub(crate) async fn run_closed(trial: &mut Trial<'_>, load: &TokenLoad, viewers:
     let server = trial.start().await?;
     let ids = setup::create_sessions(server.address(), load.sessions).await?;
     let clock = Instant::now();
-    let local = LocalSet::new();
-    let run = local.run_until(async {
-        let lanes = TokenPosts::lanes(&ids, load.connections, load.events, Text::Stamps(clock));
-        let audience = Audience::open(&server, &ids, viewers, |seen| Scanner::new(clock, seen)).await?;
-        audience.record_from(clock.elapsed() + trial.scale.warm_up);
-        let outcome = measure_lanes(&server, lanes, load.in_flight, trial.scale).await?;
-        report(audience, outcome, viewers).await
-    });
-    run.await
+    let lanes = TokenPosts::lanes(&ids, load.connections, load.events, Text::Stamps(clock));
+    let audience = Audience::open(&server, &ids, viewers, |seen| Scanner::new(clock, seen)).await?;
+    audience.record_from(clock.elapsed() + trial.scale.warm_up);
+    let outcome = closed_loop(&server, lanes, load.in_flight, trial.scale.window()).await?;
+    report(audience, outcome, viewers).await
 }
 
 async fn report(audience: Audience, outcome: Outcome, viewers: usize) -> io::Result<Vec<Metric>> {
@@ -135,14 +130,14 @@ async fn report(audience: Audience, outcome: Outcome, viewers: usize) -> io::Res
     let mut metrics = vec![Metric::new("events", Unit::PerSecond, events / outcome.elapsed.as_secs_f64())];
     metrics.extend(delivery_metrics(&audience.latencies));
     metrics.push(Metric::new("undelivered", Unit::Count, missing as f64));
-    let [_, p99] = outcome.latencies.metrics(None, None);
+    let [_, p99] = quantiles(&outcome.latencies, None, None);
     metrics.push(Metric { name: "acknowledged p99", ..p99 });
     metrics.extend(cpu_metrics(&outcome, events));
-    audience.leave().await?;
+    audience.leave()?;
     Ok(metrics)
 }
 
 pub(super) fn delivery_metrics(latencies: &Latencies) -> [Metric; 2] {
-    let [p50, p99] = latencies.metrics(None, None);
+    let [p50, p99] = quantiles(latencies, None, None);
     [Metric { name: "delivery p50", ..p50 }, Metric { name: "delivery p99", ..p99 }]
 }

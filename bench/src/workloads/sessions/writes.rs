@@ -4,12 +4,12 @@
 
 use std::io;
 
-use tokio::task::LocalSet;
+use headwater_load::Unit;
 
-use crate::metric::{Metric, Target, Unit};
+use crate::metric::{Metric, Target};
 
 use super::super::Trial;
-use super::super::append::measure_lanes;
+use super::super::outcome::{closed_loop, quantiles};
 use super::posts::{Text, TokenPosts};
 use super::{cpu_metrics, setup};
 
@@ -26,11 +26,11 @@ pub(crate) async fn run(trial: &mut Trial<'_>, load: &TokenLoad, target: Option<
     let server = trial.start().await?;
     let ids = setup::create_sessions(server.address(), load.sessions).await?;
     let lanes = TokenPosts::lanes(&ids, load.connections, load.events, Text::Words);
-    let outcome = LocalSet::new().run_until(measure_lanes(&server, lanes, load.in_flight, trial.scale)).await?;
+    let outcome = closed_loop(&server, lanes, load.in_flight, trial.scale.window()).await?;
     let events = (outcome.acknowledged * load.events as u64) as f64;
     let rate = Metric::new("events", Unit::PerSecond, events / outcome.elapsed.as_secs_f64());
     let mut metrics = vec![rate.target(target.map(Target::AtLeast))];
-    metrics.extend(outcome.latencies.metrics(None, None));
+    metrics.extend(quantiles(&outcome.latencies, None, None));
     metrics.extend(cpu_metrics(&outcome, events));
     metrics.push(Metric::new("written per event", Unit::Bytes, outcome.server.written_bytes as f64 / events));
     Ok(metrics)

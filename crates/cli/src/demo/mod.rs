@@ -24,6 +24,9 @@ use player::Player;
 use script::Script;
 use timeline::Timeline;
 
+/// Where `headwater session` looks by itself.
+const DEFAULT_SERVER: &str = "http://127.0.0.1:4437";
+
 /// Plays the session, beside a server of its own or into another.
 pub(crate) fn demo(flags: &ArgMatches) -> Result<ExitCode, Failure> {
     let speed = *flags.get_one::<f64>("speed").expect("it has a default");
@@ -81,17 +84,19 @@ fn play(server: &str, speed: f64) -> Result<(), Failure> {
 fn guide(player: &Player, script: &Script, length: Duration) -> String {
     let (api, id) = (player.api(), player.session());
     let minutes = length.as_secs_f64() / 60.0;
+    let root = api.trim_end_matches("/api");
+    let at = if root == DEFAULT_SERVER { String::new() } else { format!(" --url {root}/v1/stream") };
     format!(
         "\n{}: {} ({minutes:.0} min)\n  \
-         follow     curl -N '{api}/streams?sessionId={id}'\n  \
-         messages   curl -s {api}/sessions/{id}/messages\n  \
+         watch      headwater session watch {id}{at}\n  \
+         be there   headwater session watch {id} --as Ada{at}\n  \
+         replay     headwater session replay {id} --speed 4{at}\n  \
+         terminal   headwater session export {id} --format asciicast -o demo.cast{at}\n  \
+         fork       headwater session fork {id}{at}\n  \
+         as events  curl -N '{api}/streams?sessionId={id}'\n  \
          state      curl -s {api}/sessions/{id}/state\n  \
-         who is on  curl -s {api}/sessions/{id}/presence\n  \
          agent      curl -N '{api}/streams?agentId=wren'\n  \
-         search     curl -s '{api}/search?q=echo'\n  \
-         transcript curl -s '{api}/sessions/{id}/export?format=markdown'\n  \
-         terminal   curl -s '{api}/sessions/{id}/export?format=asciicast' > demo.cast\n  \
-         fork       curl -s -X POST {api}/sessions/{id}/fork\n",
+         search     curl -s '{api}/search?q=echo'\n",
         script.task, script.title
     )
 }

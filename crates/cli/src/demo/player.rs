@@ -1,46 +1,42 @@
-//! Plays a timeline into a server over HTTP, as an agent on another machine would: what is not answered is sent again,
-//! with the same ids, until it is.
+//! Plays a timeline into a server over HTTP, as agents on other machines would: what they say waits in an outbox while
+//! the server is away, and people are there until they leave.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use reqwest::{Client, StatusCode};
-use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, sleep_until};
+use headwater_client::Client;
+use headwater_client::sessions::{
+    NewSession, Outbox, OutboxStatus, Person, PresenceGuard, SessionClient, SessionError,
+};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::script::Script;
-use super::timeline::{Destination, Moment, Timeline};
+use super::timeline::{Happening, Timeline};
 use crate::failure::Failure;
-use crate::limits::{DEMO_ANSWER_TIMEOUT, DEMO_LATENESS_MAX, DEMO_RETRY_DELAY, DEMO_RETRY_DELAY_MAX};
 use crate::output;
+use crate::remote::schedule;
 
 /// A session that is being played.
 #[derive(Debug)]
 pub(super) struct Player {
-    client: Client,
+    client: SessionClient,
     /// Of the server's routes: `http://127.0.0.1:4437/api`.
     api: String,
     session: String,
 }
 
-/// What became of one request.
-enum Sent {
-    Answered(Value),
-    /// Nobody knows; the same request may be sent again.
-    Unanswered(String),
-    Refused(String),
-}
-
 impl Player {
     /// Makes the session.
     pub(super) async fn begin(server: &str, script: &Script) -> Result<Self, Failure> {
-        let client = client()?;
-        let api = format!("{}/api", server.trim_end_matches('/'));
-        let mut player = Self { client, api, session: String::new() };
-        let new = json!({"projectId": script.project, "taskId": script.task, "title": script.title});
-        let answer = player.post("/sessions", &new).await?;
-        let id = answer["data"]["id"].as_str();
-        player.session = id.ok_or_else(|| Failure::Other(format!("{} made no session: {answer}", player.api)))?.into();
-        Ok(player)
+        let server = server.trim_end_matches('/');
+        let api = format!("{server}/api");
+        let streams = Client::builder(&format!("{server}/v1/stream")).retry(schedule()).build();
+        let client = SessionClient::with_api(streams.map_err(|error| refused(&error.into()))?, &api);
+        let client = client.map_err(|error| refused(&error))?;
+        let new = NewSession::new(&*script.project).task(&*script.task).title(&*script.title);
+        let session = client.create(new).await.map_err(|error| refused(&error))?.id;
+        Ok(Self { client, api, session })
     }
 
     pub(super) fn session(&self) -> &str {
@@ -51,82 +47,73 @@ impl Player {
         &self.api
     }
 
-    /// Sends each moment when it is due, `speed` times as fast as it was written. `told` hears how far it is.
+    /// Lets everything happen when it is due, `speed` times as fast as it was written. `told` hears how far it is.
     pub(super) async fn play(&self, timeline: &Timeline, speed: f64, told: impl Fn(Duration)) -> Result<(), Failure> {
-        let mut begun = Instant::now();
+        let outbox = self.client.outbox(&*self.session);
+        tokio::spawn(tell_status(outbox.status(), self.api.clone()));
+        let mut people = HashMap::new();
+        let begun = Instant::now();
         for moment in &timeline.moments {
-            let due = begun + moment.at.div_f64(speed);
-            sleep_until(due).await;
-            self.send(moment).await?;
+            sleep_until(begun + moment.at.div_f64(speed)).await;
+            self.happen(&moment.what, &outbox, &mut people).await?;
             told(moment.at);
-            // Who was held up goes on at the same pace and does not hurry after.
-            let late = due.elapsed();
-            if late > DEMO_LATENESS_MAX {
-                begun += late;
-            }
         }
-        self.post(&format!("/sessions/{}/close", self.session), &json!({})).await.map(drop)
+        let written = outbox.close().await.map_err(|error| refused(&error))?;
+        if let Some(error) = written.error.filter(|_| written.refused > 0) {
+            return Err(refused(&error));
+        }
+        self.client.close(&self.session).await.map(drop).map_err(|error| refused(&error))
     }
 
-    async fn send(&self, moment: &Moment) -> Result<(), Failure> {
-        let id = &self.session;
-        let path = match moment.to {
-            Destination::Events => format!("/streams?sessionId={id}"),
-            Destination::Steps => format!("/sessions/{id}/steps"),
-            Destination::Join => format!("/sessions/{id}/join?snapshot=false"),
-            Destination::Presence => format!("/sessions/{id}/presence"),
-            Destination::Leave => format!("/sessions/{id}/leave"),
-        };
-        self.post(&path, &moment.body).await.map(drop)
-    }
-
-    /// Sends until there is an answer.
-    async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let mut delay = DEMO_RETRY_DELAY;
-        loop {
-            match self.attempt(path, body).await {
-                Sent::Answered(answer) => return Ok(answer),
-                Sent::Refused(why) => return Err(Failure::Other(format!("the server refused {path}: {why}"))),
-                Sent::Unanswered(why) => {
-                    output::note(format_args!("{} does not answer: {why}; trying again", self.api));
-                    sleep(delay).await;
-                    delay = (delay * 2).min(DEMO_RETRY_DELAY_MAX);
+    async fn happen(
+        &self,
+        what: &Happening,
+        outbox: &Outbox,
+        people: &mut HashMap<String, PresenceGuard>,
+    ) -> Result<(), Failure> {
+        match what {
+            Happening::Said(post) => {
+                outbox.send(post.clone().at(unix_ms())).await.map_err(|error| refused(&error))?;
+            }
+            Happening::Joined { user, name } => {
+                let person = Person::new(user).name(name);
+                people.insert(user.clone(), self.client.stay(&*self.session, person));
+            }
+            Happening::Pointed { user, x, y } => {
+                if let Some(person) = people.get(user) {
+                    person.move_cursor(*x, *y);
+                }
+            }
+            Happening::Left { user } => {
+                if let Some(person) = people.remove(user) {
+                    person.leave().await;
                 }
             }
         }
+        Ok(())
     }
+}
 
-    async fn attempt(&self, path: &str, body: &Value) -> Sent {
-        let request = self.client.post(format!("{}{path}", self.api)).json(body);
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(error) => return Sent::Unanswered(error.without_url().to_string()),
-        };
-        let status = response.status();
-        let answer = match response.json::<Value>().await {
-            Ok(answer) => answer,
-            Err(error) => return Sent::Unanswered(format!("{status}: {}", error.without_url())),
-        };
-        match status {
-            _ if status.is_success() => Sent::Answered(answer),
-            StatusCode::TOO_MANY_REQUESTS => Sent::Unanswered(status.to_string()),
-            _ if status.is_server_error() => Sent::Unanswered(status.to_string()),
-            _ => {
-                let code = answer["error"]["code"].as_str().unwrap_or_default();
-                // What a lost answer acknowledged.
-                if code == "SESSION_CLOSED" && path.ends_with("/close") {
-                    return Sent::Answered(answer);
-                }
-                Sent::Refused(format!("{status}: {answer}"))
+/// Tells when the server is away and when it is back.
+async fn tell_status(mut status: watch::Receiver<OutboxStatus>, api: String) {
+    let mut is_away = false;
+    while status.changed().await.is_ok() {
+        let OutboxStatus { attempt, error, .. } = status.borrow_and_update().clone();
+        if (attempt > 0) != is_away {
+            is_away = attempt > 0;
+            match error.filter(|_| is_away) {
+                Some(why) => output::note(format_args!("{api} does not answer: {why}; trying again")),
+                None => output::note(format_args!("{api} answers again")),
             }
         }
     }
 }
 
-fn client() -> Result<Client, Failure> {
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        tracing::debug!("a TLS provider is installed already");
-    }
-    let built = Client::builder().no_proxy().timeout(DEMO_ANSWER_TIMEOUT).build();
-    built.map_err(|error| Failure::Other(format!("cannot speak HTTP: {error}")))
+fn refused(error: &SessionError) -> Failure {
+    Failure::Other(format!("the session cannot be played: {error}; is --url a Headwater server?"))
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

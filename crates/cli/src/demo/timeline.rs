@@ -1,37 +1,44 @@
-//! From acts to requests: what is sent to the server at which moment.
-//!
-//! Every event that could be stored twice has its id here, so that a request may be sent again until it is answered.
+//! From acts to what happens in the session at which moment.
 
 use std::time::Duration;
 
+use headwater_client::sessions::{Channel, Post};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::script::{Act, Deed, Script};
-use crate::limits::{DEMO_BEAT_INTERVAL, DEMO_CURSOR_INTERVAL, DEMO_THINKING, DEMO_TOKEN_INTERVAL};
+use crate::limits::{DEMO_CURSOR_INTERVAL, DEMO_THINKING, DEMO_TOKEN_INTERVAL};
 
 /// Characters of the longest token: long words come in pieces, as from a model.
 const TOKEN_CHARACTERS_MAX: usize = 7;
 /// What agents see before a command.
 const PROMPT: &str = "\u{1b}[1;32m➜\u{1b}[0m \u{1b}[36mkanban\u{1b}[0m $ ";
 
-/// A request, and when it is due.
+/// Something that happens, and when.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Moment {
     /// Since the beginning, at the pace of the script.
     pub(super) at: Duration,
-    /// Where below the session's URL it goes.
-    pub(super) to: Destination,
-    pub(super) body: Value,
+    pub(super) what: Happening,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Destination {
-    Events,
-    Steps,
-    Join,
-    Presence,
-    Leave,
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Happening {
+    /// An agent says or does something, or a person writes.
+    Said(Post),
+    Joined {
+        user: String,
+        name: String,
+    },
+    /// A cursor moves.
+    Pointed {
+        user: String,
+        x: f64,
+        y: f64,
+    },
+    Left {
+        user: String,
+    },
 }
 
 /// A part of the play with a name.
@@ -55,7 +62,6 @@ impl Timeline {
             writer.act(act);
         }
         let Writer { mut moments, scenes, .. } = writer;
-        moments.extend(beats(&moments));
         // Stable: what is due at the same moment stays as it was written.
         moments.sort_by_key(|moment| moment.at);
         Self { moments, scenes }
@@ -91,11 +97,11 @@ impl Writer {
     fn deed(&mut self, deed: &Deed, at: Duration) -> Duration {
         match deed {
             Deed::Join { user, name } => {
-                self.push(at, Destination::Join, json!({"userId": user, "displayName": name}));
+                self.push(at, Happening::Joined { user: user.clone(), name: name.clone() });
                 at
             }
             Deed::Leave { user } => {
-                self.push(at, Destination::Leave, json!({"userId": user}));
+                self.push(at, Happening::Left { user: user.clone() });
                 at
             }
             Deed::Point { user, path, seconds } => self.point(user, path, *seconds, at),
@@ -107,33 +113,33 @@ impl Writer {
             Deed::State { agent, status, more } => {
                 let mut data = json!({"agentId": agent, "status": status});
                 data.as_object_mut().expect("it is an object").extend(more.clone());
-                self.event(at, "agentState", data);
+                self.event(at, Channel::AgentState, data);
                 at
             }
             Deed::Say { agent, turn, text } => self.say(agent, *turn, text, at),
             Deed::Tool { agent, tool, input, output, error, seconds } => {
                 let (id, took) = (id(), Duration::from_secs_f64(*seconds));
-                let start = json!({"type": "tool:start", "id": id, "agentId": agent, "tool": tool, "input": input});
-                self.push(at, Destination::Steps, start);
-                self.event(at, "agentState", json!({"agentId": agent, "status": "running", "currentTool": tool}));
-                let mut result =
-                    json!({"type": "tool:result", "id": id, "agentId": agent, "duration": took.as_millis() as u64});
-                match error {
-                    Some(error) => result["error"] = json!(error),
-                    None => result["output"] = output.clone().unwrap_or(Value::Null),
-                }
-                self.push(at + took, Destination::Steps, result);
-                self.event(at + took, "agentState", json!({"agentId": agent, "currentTool": null}));
+                self.post(at, Post::step_tool_start(agent, &**tool, input.clone()).with("id", &*id));
+                self.event(
+                    at,
+                    Channel::AgentState,
+                    json!({"agentId": agent, "status": "running", "currentTool": tool}),
+                );
+                let result = Post::step_tool_result(agent, id, output.clone().unwrap_or(Value::Null));
+                let result = result.with("duration", took.as_millis() as u64);
+                let result = if let Some(error) = error { result.with("error", &**error) } else { result };
+                self.post(at + took, result);
+                self.event(at + took, Channel::AgentState, json!({"agentId": agent, "currentTool": null}));
                 at + took
             }
             Deed::Run { agent, command, output, seconds } => self.run(agent, command, output, *seconds, at),
             Deed::Workflow { event, actor, payload } => {
-                self.event(at, "workflow", json!({"id": id(), "type": event, "actor": actor, "payload": payload}));
+                let data = json!({"id": id(), "type": event, "actor": actor, "payload": payload});
+                self.event(at, Channel::Workflow, data);
                 at
             }
             Deed::Complete { agent, turn, result } => {
-                let step = json!({"type": "agent:complete", "agentId": agent, "turn": turn, "result": result});
-                self.push(at, Destination::Steps, step);
+                self.post(at, Post::step_complete(agent, result).turn(u64::from(*turn)));
                 at
             }
         }
@@ -144,18 +150,18 @@ impl Writer {
         let count = (took.as_millis() / DEMO_CURSOR_INTERVAL.as_millis()) as u32;
         for number in 0..=count {
             let (x, y) = along(path, f64::from(number) / f64::from(count.max(1)));
-            let cursor = json!({"userId": user, "cursor": {"x": x.round(), "y": y.round()}});
-            self.push(at + DEMO_CURSOR_INTERVAL * number, Destination::Presence, cursor);
+            let what = Happening::Pointed { user: user.to_owned(), x: x.round(), y: y.round() };
+            self.push(at + DEMO_CURSOR_INTERVAL * number, what);
         }
         at + took
     }
 
     fn say(&mut self, agent: &str, turn: u32, text: &str, at: Duration) -> Duration {
-        self.push(at, Destination::Steps, json!({"type": "agent:turn", "agentId": agent, "turn": turn}));
+        let turn = u64::from(turn);
+        self.post(at, Post::step_turn(agent, turn));
         let mut at = at;
         for token in tokens(text.trim_end()) {
-            let step = json!({"type": "stream:token", "id": id(), "agentId": agent, "turn": turn, "text": token});
-            self.push(at, Destination::Steps, step);
+            self.post(at, Post::step_token(agent, &*token).turn(turn));
             // Sentences end with a breath.
             let breath = if token.ends_with(['.', ':', '?', '\n']) { 4 } else { 1 };
             at += DEMO_TOKEN_INTERVAL * breath;
@@ -164,7 +170,8 @@ impl Writer {
     }
 
     fn run(&mut self, agent: &str, command: &str, output: &str, seconds: f64, at: Duration) -> Duration {
-        self.event(at, "agentState", json!({"agentId": agent, "status": "running", "currentTool": "terminal"}));
+        let busy = json!({"agentId": agent, "status": "running", "currentTool": "terminal"});
+        self.event(at, Channel::AgentState, busy);
         self.terminal(at, "input", "agent", command);
         self.terminal(at, "output", "system", &format!("{PROMPT}{command}\r\n"));
         let lines: Vec<&str> = output.lines().collect();
@@ -174,20 +181,27 @@ impl Writer {
             at += each;
             self.terminal(at, "output", "system", &format!("{line}\r\n"));
         }
-        self.event(at + each, "agentState", json!({"agentId": agent, "currentTool": null}));
+        self.event(at + each, Channel::AgentState, json!({"agentId": agent, "currentTool": null}));
         at + each
     }
 
     fn terminal(&mut self, at: Duration, kind: &str, source: &str, text: &str) {
-        self.event(at, "terminal", json!({"id": id(), "type": kind, "source": source, "data": text}));
+        self.event(at, Channel::Terminal, json!({"id": id(), "type": kind, "source": source, "data": text}));
     }
 
-    fn event(&mut self, at: Duration, channel: &str, data: Value) {
-        self.push(at, Destination::Events, json!({"channel": channel, "data": data}));
+    /// An event with these fields, an object.
+    fn event(&mut self, at: Duration, channel: Channel, fields: Value) {
+        let fields = fields.as_object().cloned().unwrap_or_default();
+        let post = fields.into_iter().fold(Post::new(channel), |post, (name, value)| post.with(&name, value));
+        self.post(at, post);
     }
 
-    fn push(&mut self, at: Duration, to: Destination, body: Value) {
-        self.moments.push(Moment { at, to, body });
+    fn post(&mut self, at: Duration, post: Post) {
+        self.push(at, Happening::Said(post));
+    }
+
+    fn push(&mut self, at: Duration, what: Happening) {
+        self.moments.push(Moment { at, what });
     }
 }
 
@@ -199,22 +213,6 @@ impl Deed {
 
 fn id() -> String {
     Uuid::now_v7().to_string()
-}
-
-/// Signs of life of everybody who has joined and not left.
-fn beats(moments: &[Moment]) -> Vec<Moment> {
-    let of = |to: Destination| moments.iter().filter(move |moment| moment.to == to);
-    let mut beats = Vec::new();
-    for joined in of(Destination::Join) {
-        let user = &joined.body["userId"];
-        let left = of(Destination::Leave).find(|left| left.body["userId"] == *user).map_or(joined.at, |left| left.at);
-        let mut at = joined.at + DEMO_BEAT_INTERVAL;
-        while at < left {
-            beats.push(Moment { at, to: Destination::Presence, body: json!({ "userId": user }) });
-            at += DEMO_BEAT_INTERVAL;
-        }
-    }
-    beats
 }
 
 /// The point at `share` of a path whose legs take equally long.
@@ -255,41 +253,47 @@ mod tests {
         Timeline::of(&Script::included())
     }
 
+    fn posts(timeline: &Timeline) -> impl Iterator<Item = &Post> {
+        timeline.moments.iter().filter_map(|moment| match &moment.what {
+            Happening::Said(post) => Some(post),
+            _ => None,
+        })
+    }
+
     #[test]
     fn the_script_is_several_minutes_of_every_channel() {
         let timeline = timeline();
         assert!((120..600).contains(&timeline.length().as_secs()), "{:?}", timeline.length());
-        let channels: BTreeSet<&str> = timeline.moments.iter().filter_map(|m| m.body["channel"].as_str()).collect();
-        assert_eq!(channels.into_iter().collect::<Vec<_>>(), ["agentState", "terminal", "workflow"]);
-        let steps: BTreeSet<&str> = timeline
-            .moments
-            .iter()
-            .filter(|moment| moment.to == Destination::Steps)
-            .filter_map(|moment| moment.body["type"].as_str())
-            .collect();
+        let channels: BTreeSet<Channel> = posts(&timeline).filter_map(Post::channel).collect();
+        let all = [Channel::Terminal, Channel::Workflow, Channel::AgentState];
+        assert_eq!(channels.into_iter().collect::<Vec<_>>(), all);
+        let steps: BTreeSet<&str> = posts(&timeline).filter_map(Post::step_type).collect();
         let all = ["agent:complete", "agent:turn", "stream:token", "tool:result", "tool:start"];
         assert_eq!(steps.into_iter().collect::<Vec<_>>(), all);
     }
 
     #[test]
-    fn moments_are_in_order_and_everybody_beats_until_they_leave() {
+    fn moments_are_in_order_and_everybody_who_comes_leaves() {
         let timeline = timeline();
         assert!(timeline.moments.is_sorted_by_key(|moment| moment.at));
-        for user in ["mara", "theo"] {
-            let of_user: Vec<&Moment> = timeline.moments.iter().filter(|m| m.body["userId"] == user).collect();
-            assert_eq!(of_user.first().map(|m| m.to), Some(Destination::Join));
-            assert_eq!(of_user.last().map(|m| m.to), Some(Destination::Leave));
-            let gaps = of_user.windows(2).map(|pair| pair[1].at - pair[0].at);
-            assert!(gaps.max().is_some_and(|gap| gap <= DEMO_BEAT_INTERVAL));
+        for person in ["mara", "theo"] {
+            let of_person = |moment: &&Moment| match &moment.what {
+                Happening::Joined { user, .. } | Happening::Pointed { user, .. } | Happening::Left { user } => {
+                    user == person
+                }
+                Happening::Said(_) => false,
+            };
+            let deeds: Vec<&Moment> = timeline.moments.iter().filter(of_person).collect();
+            assert!(deeds.first().is_some_and(|deed| matches!(deed.what, Happening::Joined { .. })));
+            assert!(deeds.last().is_some_and(|deed| matches!(deed.what, Happening::Left { .. })));
         }
     }
 
     #[test]
     fn a_tool_ends_on_the_row_of_its_start() {
         let timeline = timeline();
-        let ids = |kind: &str| -> Vec<String> {
-            let of = |moment: &&Moment| moment.body["type"] == kind;
-            timeline.moments.iter().filter(of).map(|moment| moment.body["id"].to_string()).collect()
+        let ids = |kind: &str| -> Vec<&str> {
+            posts(&timeline).filter(|post| post.step_type() == Some(kind)).filter_map(Post::id).collect()
         };
         let started = ids("tool:start");
         assert!(started.len() >= 8);

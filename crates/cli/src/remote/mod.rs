@@ -23,8 +23,9 @@ const DEFAULT_URL: &str = "http://127.0.0.1:4437/v1/stream";
 #[derive(Debug, Clone)]
 pub(crate) struct Remote {
     /// The stream root.
-    url: String,
-    fields: Fields,
+    pub(crate) url: String,
+    /// Headers for every request, as they were given.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) told: Told,
 }
 
@@ -73,13 +74,17 @@ impl Remote {
     pub(crate) fn of(flags: &ArgMatches) -> Result<Self, Failure> {
         let url = flags.get_one::<String>("url").expect("the flag has a default").clone();
         let told = Told { quiet: flags.get_flag("quiet"), json: flags.get_flag("json") };
-        Ok(Self { url, fields: fields(flags)?, told })
+        Ok(Self { url, headers: headers(flags)?, told })
     }
 
     /// A client for streams. It gives up soon: somebody waits.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        let client = Client::builder(&self.url).fields(self.fields.clone()).retry(schedule());
+        let client = Client::builder(&self.url).fields(self.fields()).retry(schedule());
         client.attempts_max(REMOTE_ATTEMPTS_MAX).build().map_err(|error| Subject::Url.failed(error))
+    }
+
+    fn fields(&self) -> Fields {
+        self.headers.iter().fold(Fields::new(), |fields, (name, value)| fields.header(name, value))
     }
 }
 
@@ -110,6 +115,11 @@ pub(crate) fn schedule() -> RetrySchedule {
 
 /// Runs a command to its end.
 pub(crate) fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<ExitCode, Failure> {
+    run_to_code(async { work.await.map(|()| ExitCode::SUCCESS) })
+}
+
+/// The same for one that ends with a code of its own.
+pub(crate) fn run_to_code(work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -118,11 +128,11 @@ pub(crate) fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<Exi
     let done = runtime.block_on(work);
     // A read of standard input that nobody waits for any more would hold up the end.
     runtime.shutdown_background();
-    done.map(|()| ExitCode::SUCCESS)
+    done
 }
 
-fn fields(flags: &ArgMatches) -> Result<Fields, Failure> {
-    let mut fields = Fields::new();
+fn headers(flags: &ArgMatches) -> Result<Vec<(String, String)>, Failure> {
+    let mut headers = Vec::new();
     for given in flags.get_many::<String>("header").unwrap_or_default() {
         let lines = match given.strip_prefix('@') {
             Some(file) => header_file(Path::new(file))?,
@@ -132,10 +142,10 @@ fn fields(flags: &ArgMatches) -> Result<Fields, Failure> {
             // The value is not repeated: it is often a secret.
             let refused = || Failure::Usage("--header takes NAME:VALUE, such as 'Authorization: Bearer …'".into());
             let (name, value) = line.split_once(':').ok_or_else(refused)?;
-            fields = fields.header(name.trim(), value.trim());
+            headers.push((name.trim().to_owned(), value.trim().to_owned()));
         }
     }
-    Ok(fields)
+    Ok(headers)
 }
 
 fn header_file(file: &Path) -> Result<String, Failure> {

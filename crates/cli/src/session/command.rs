@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use crate::limits::{REPLAY_SPEED_MAX, SESSIONS_LISTED};
+use crate::limits::{REPLAY_SPEED_MAX, RUN_BUFFER, RUN_PIECE_BYTES, SESSIONS_LISTED};
 use crate::remote;
 
 /// `session` with all that can be done to one.
 pub(crate) fn command() -> Command {
-    let commands = [new(), list(), show(), watch(), send(), presence(), replay(), export(), fork(), close()];
+    let commands = [new(), list(), show(), run(), watch(), send(), presence(), replay(), export(), fork(), close()];
     Command::new("session")
         .about("Begin, watch, steer and export agent sessions of a server")
         .long_about(
@@ -53,6 +53,55 @@ fn list() -> Command {
         )
 }
 
+fn run() -> Command {
+    let switch =
+        |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    Command::new("run")
+        .about("Run a program as a session that others follow")
+        .long_about(
+            "Run a program in a pseudo-terminal as a session: what it prints is shown here and recorded, with changes of \
+             the window's size and how it ended. The program goes on while the server is away, and what was printed \
+             meanwhile is written when it is back. Ends with the program's own exit code.",
+        )
+        .arg(option("session", "SESSION", "Run it in a session that is there, instead of a new one"))
+        .arg(option("project", "PROJECT", "The project of the new session").default_value("default"))
+        .arg(option("title", "TEXT", "What the new session is about [default: the command]"))
+        .arg(option("task", "TASK", "The task that the new session is about"))
+        .arg(option("agent", "AGENT", "Who is at work [default: the program's name]"))
+        .arg(
+            option("format", "FORMAT", "What its standard output is: terminal, or lines that tell what an agent does")
+                .value_parser(["terminal", "claude-stream-json", "ndjson", "text"])
+                .default_value("terminal"),
+        )
+        .arg(switch("allow-input", "Let everybody who can write to the session type into the program"))
+        .arg(switch("keep-open", "Leave the new session open when the program has ended"))
+        .arg(
+            option("buffer", "SIZE", "Memory for what the server has not taken; then the program waits")
+                .value_parser(size)
+                .default_value(RUN_BUFFER),
+        )
+        .arg(
+            Arg::new("command")
+                .value_name("COMMAND")
+                .value_parser(value_parser!(std::ffi::OsString))
+                .num_args(1..)
+                .required(true)
+                .last(true)
+                .help("The program and its arguments, after --"),
+        )
+        .after_long_help(
+            "Formats: claude-stream-json is what agent command lines print with --output-format stream-json; ndjson is an \
+             event or an agent step of the sessions API a line; text is what an agent says.\n\nExamples:\n  headwater \
+             session run -- bash\n  headwater session run --allow-input --title 'Pair on the build' -- zsh\n  headwater \
+             session run --format claude-stream-json -- claude -p --verbose --output-format stream-json 'Fix the build'",
+        )
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let size = text.parse::<bytesize::ByteSize>().ok().and_then(|size| usize::try_from(size.0).ok());
+    size.filter(|size| *size >= RUN_PIECE_BYTES).ok_or_else(|| "it must be a size such as 64MiB".to_owned())
+}
+
 fn show() -> Command {
     Command::new("show")
         .about("Tell what a session is, what its agents do and who is there")
@@ -78,6 +127,13 @@ fn watch() -> Command {
                 .allow_hyphen_values(true),
         )
         .arg(option("as", "NAME", "Be seen in the session under this name"))
+        .arg(
+            Arg::new("terminal")
+                .long("terminal")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("json")
+                .help("Show only the terminal, byte by byte, as it was where the program runs"),
+        )
         .arg(color())
         .after_long_help(
             "With --json, each event is one line, as in docs/sessions.md.\n\nExamples:\n  headwater session watch $ID\n  \

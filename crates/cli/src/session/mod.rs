@@ -8,6 +8,7 @@ mod failure;
 mod manage;
 mod presence;
 mod replay;
+mod run;
 mod send;
 mod view;
 mod watch;
@@ -44,6 +45,7 @@ pub(crate) fn run(flags: &ArgMatches) -> Result<ExitCode, Failure> {
         "replay" => remote::run(replay::replay(remote, flags)),
         "send" => remote::run(send::send(remote, flags)),
         "presence" => remote::run(presence::presence(remote, flags)),
+        "run" => remote::run_to_code(run::run(remote, flags)),
         _ => remote::run(export::export(remote, flags)),
     }
 }

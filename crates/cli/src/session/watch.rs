@@ -2,7 +2,11 @@
 
 use clap::ArgMatches;
 use headwater_client::Offset;
-use headwater_client::sessions::{ConnectionState, Fed, Person, PresenceGuard, SessionFeed, SessionRow, SessionStatus};
+use headwater_client::sessions::{
+    Channel, ConnectionState, Fed, Person, PresenceGuard, SessionEvent, SessionFeed, SessionRow, SessionStatus,
+    TerminalKind, TerminalLine,
+};
+use headwater_protocol::ReadFrom;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -16,12 +20,16 @@ use crate::remote::{Remote, Told};
 
 pub(super) async fn watch(remote: &Remote, flags: &ArgMatches) -> Result<(), Failure> {
     let named = Named::of(remote, flags)?;
+    let from = text(flags, "from").expect("it has a default");
+    // A feed would take any other text for a position that is lost.
+    from.parse::<ReadFrom>().map_err(|error| Failure::Usage(format!("--from: {error}")))?;
     // Asked first: a session that is not there, or a server, is told at once.
     let detail = named.client.get(&named.id).await.map_err(|error| failed(&error))?;
     let paint = Paint::of(&text(flags, "color").expect("it has a default"));
-    let feed = named.client.feed(&*named.id, Offset::from(text(flags, "from").expect("it has a default")));
+    let feed = named.client.feed(&*named.id, Offset::from(from));
     let here = text(flags, "as").map(|name| named.client.stay(&*named.id, Person::new(name.clone()).name(name)));
-    let mut screen = Screen { view: View::new(paint), told: remote.told, is_away: false };
+    let is_terminal = flags.get_flag("terminal");
+    let mut screen = Screen { view: View::new(paint), told: remote.told, is_terminal, is_away: false };
     screen.title(&detail.row, paint)?;
     let watched = screen.follow(feed).await;
     leave(here).await;
@@ -38,28 +46,37 @@ async fn leave(here: Option<PresenceGuard>) {
 struct Screen {
     view: View,
     told: Told,
+    /// Only what the terminal of the session shows, byte by byte.
+    is_terminal: bool,
     /// The connection was lost, and that has been told.
     is_away: bool,
 }
 
 impl Screen {
     fn title(&self, row: &SessionRow, paint: Paint) -> Result<(), Failure> {
-        if self.told.json || self.told.quiet {
+        if self.told.json || self.told.quiet || self.is_terminal {
             return Ok(());
         }
         let title = row.title.as_deref().map_or_else(String::new, |title| one_line(title, VIEW_SUMMARY_CHARACTERS));
         output::result(
-            &format!("{} {}\n", paint.paint(Look::Bold, &title), paint.paint(Look::Dim, &row.id)).trim_start(),
+            format!("{} {}\n", paint.paint(Look::Bold, &title), paint.paint(Look::Dim, &row.id)).trim_start(),
         )
     }
 
     async fn follow(&mut self, mut feed: SessionFeed) -> Result<(), Failure> {
         let mut status = feed.status();
         let mut is_settled = true;
+        let unread = output::closed();
+        tokio::pin!(unread);
         loop {
             tokio::select! {
+                () = &mut unread => return Err(Failure::OutputClosed),
                 fed = feed.next() => match fed {
                     Some(fed) => {
+                        // The connection was back before it told this.
+                        if status.has_changed().unwrap_or_default() {
+                            self.connection(&mut status)?;
+                        }
                         is_settled = false;
                         self.take(fed)?;
                     }
@@ -81,6 +98,7 @@ impl Screen {
 
     fn take(&mut self, fed: Fed) -> Result<(), Failure> {
         match fed {
+            Fed::Event(event) if self.is_terminal => terminal(&event),
             Fed::Event(event) if self.told.json => output::result(&format!("{}\n", json!(event))),
             Fed::Event(event) => self.show(|view| view.event(&event)),
             Fed::Gap { .. } => self.note("what lay before has expired"),
@@ -117,16 +135,25 @@ impl Screen {
 
     fn show(&mut self, next: impl FnOnce(&mut View) -> String) -> Result<(), Failure> {
         let text = next(&mut self.view);
-        if self.told.json || text.is_empty() { Ok(()) } else { output::result(&text) }
+        if self.told.json || self.is_terminal || text.is_empty() { Ok(()) } else { output::result(&text) }
     }
 
     /// About the watching itself: in the view where that is on, beside the events otherwise.
     fn note(&mut self, text: &str) -> Result<(), Failure> {
-        if self.told.json {
+        if self.told.json || self.is_terminal {
             self.told.note(format_args!("{text}"));
         } else if !self.told.quiet {
             output::result(&self.view.note(text))?;
         }
         Ok(())
+    }
+}
+
+/// What came out, as it came out.
+fn terminal(event: &SessionEvent) -> Result<(), Failure> {
+    let line = (event.channel == Channel::Terminal).then(|| event.row::<TerminalLine>()).flatten();
+    match line.filter(|line| line.kind != TerminalKind::Input) {
+        Some(line) => output::result(&line.data),
+        None => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
 //! `headwater append`: messages through an idempotent producer, each exactly once.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +14,7 @@ use super::content::{content_type, framing};
 use super::input::{Messages, Source, Split};
 use super::progress::{self, Sums, Underway};
 use super::{Named, text};
-use crate::failure::{Failure, RemoteKind};
+use crate::failure::Failure;
 use crate::remote::{Remote, schedule};
 
 pub(super) async fn append(remote: &Remote, flags: &ArgMatches) -> Result<(), Failure> {
@@ -29,6 +30,9 @@ pub(super) async fn append(remote: &Remote, flags: &ArgMatches) -> Result<(), Fa
         _ => Split::usual(framing),
     };
     let source = source(flags);
+    if source.is_standard_input() && std::io::stdin().is_terminal() {
+        remote.told.note(format_args!("messages are what you type; Ctrl-D ends"));
+    }
     let bar = progress::bar(remote.told, size(&source));
     let messages = Messages::new(source, split, framing)?;
     let (id, epoch) = identity(flags)?;
@@ -51,7 +55,6 @@ pub(super) async fn append(remote: &Remote, flags: &ArgMatches) -> Result<(), Fa
         Err(Sending::Producer(error)) => return Err(named.failed(error)),
         Ok(()) => {}
     }
-    known_before(&id, &sums)?;
     let closes = flags.get_flag("close");
     if closes {
         let end = producer.close().await.map_err(|error| named.failed(error))?;
@@ -118,32 +121,13 @@ fn size(source: &Source) -> Option<u64> {
     }
 }
 
-/// A name for this run. Who gives an id, and no epoch, takes over from earlier runs: time only grows.
+/// A name for this run. One that was given is taken over from earlier runs: time only grows, and is fine enough to tell
+/// two runs apart, of which the server would take the second for a repetition.
 fn identity(flags: &ArgMatches) -> Result<(String, u64), Failure> {
     let Some(id) = text(flags, "producer") else { return Ok((format!("headwater-{}", Uuid::now_v7()), 0)) };
-    let epoch = match flags.get_one::<u64>("epoch") {
-        Some(epoch) => *epoch,
-        None => SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_err(|_| Failure::Usage("this machine's clock is before 1970; give an --epoch".into()))?
-            .as_millis()
-            .try_into()
-            .unwrap_or(u64::MAX),
-    };
-    Ok((id, epoch))
-}
-
-/// Refuses to call appended what the server took for a repetition of an earlier run.
-fn known_before(id: &str, sums: &Sums) -> Result<(), Failure> {
-    if sums.duplicates == 0 {
-        return Ok(());
-    }
-    let message = format!(
-        "{} messages were not appended: producer {id} has used these sequence numbers of this epoch before; give a \
-         higher --epoch, or none",
-        sums.duplicates
-    );
-    Err(Failure::Remote { kind: RemoteKind::Refused, message })
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_err(|_| Failure::Usage("this machine's clock is before 1970; leave out --producer".into()))?;
+    Ok((id, u64::try_from(now.as_micros()).unwrap_or(u64::MAX)))
 }
 
 fn tell_sums(remote: &Remote, named: &Named, sums: &Sums, closed: bool) -> Result<(), Failure> {

@@ -79,14 +79,6 @@ fn append() -> Command {
                 .value_name("ID")
                 .help("The producer's id; a random one unless given. A later run of the same id fences off an earlier one"),
         )
-        .arg(
-            Arg::new("epoch")
-                .long("epoch")
-                .value_name("N")
-                .requires("producer")
-                .value_parser(value_parser!(u64))
-                .help("The producer's epoch; the time in milliseconds unless given"),
-        )
         .after_long_help(
             "Examples:\n  headwater append notes 'one line' 'another'\n  \
              headwater append chat/42 '{\"role\": \"user\", \"text\": \"hello\"}'\n  \

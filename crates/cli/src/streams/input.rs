@@ -47,6 +47,12 @@ struct Open {
     input: Pin<Box<dyn AsyncBufRead + Send>>,
 }
 
+impl Source {
+    pub(super) fn is_standard_input(&self) -> bool {
+        matches!(self, Self::Files(files) if files.iter().any(|file| file.as_os_str() == "-"))
+    }
+}
+
 impl Split {
     /// What input to a stream of this kind is, unless somebody says otherwise.
     pub(super) fn usual(framing: Framing) -> Self {

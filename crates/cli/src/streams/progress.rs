@@ -17,8 +17,6 @@ pub(super) struct Sums {
     pub(super) bytes: u64,
     /// The stream's end after the last of them.
     pub(super) tail: Option<Offset>,
-    /// Messages that the server knew already from an earlier run.
-    pub(super) duplicates: u64,
 }
 
 /// A message on its way.
@@ -52,7 +50,6 @@ pub(super) async fn count(
         let appended = acknowledged(receipt, &bar, told).await?;
         sums.messages += 1;
         sums.bytes += bytes;
-        sums.duplicates += u64::from(appended.is_duplicate);
         sums.tail = appended.tail.or(sums.tail);
         bar.inc(bytes);
     }

@@ -9,6 +9,7 @@ use super::content::{Form, Printer, framing};
 use super::{Named, text};
 use crate::failure::Failure;
 use crate::limits::REMOTE_ATTEMPTS_MAX;
+use crate::output;
 use crate::remote::{Remote, Told, schedule};
 
 pub(super) async fn read(remote: &Remote, flags: &ArgMatches) -> Result<(), Failure> {
@@ -33,7 +34,14 @@ pub(super) fn live_mode(framing: Framing) -> Mode {
 /// Writes everything that a reader brings.
 pub(super) async fn print(named: &Named, mut reader: Reader, mut to: Printer, told: Told) -> Result<(), Failure> {
     let telling = tokio::spawn(tell_status(reader.status(), told));
-    while let Some(batch) = reader.next().await {
+    let unread = output::closed();
+    tokio::pin!(unread);
+    loop {
+        let batch = tokio::select! {
+            batch = reader.next() => batch,
+            () = &mut unread => return Err(Failure::OutputClosed),
+        };
+        let Some(batch) = batch else { break };
         to.batch(&batch.map_err(|error| named.failed(error))?)?;
     }
     // Ends what follows the reader's status.

@@ -5,14 +5,14 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 
 pub(crate) struct Following {
     child: Child,
-    stdout: BufReader<ChildStdout>,
+    stdout: Option<BufReader<ChildStdout>>,
     stderr: BufReader<ChildStderr>,
 }
 
 impl Following {
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let stdout = child.stdout.take().map(BufReader::new);
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Self { child, stdout, stderr }
     }
@@ -20,7 +20,7 @@ impl Following {
     /// The next line of standard output; empty at the end.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
-        self.stdout.read_line(&mut line).unwrap();
+        self.stdout.as_mut().unwrap().read_line(&mut line).unwrap();
         line.trim_end().to_owned()
     }
 
@@ -29,10 +29,18 @@ impl Following {
         let mut lines = Vec::new();
         while lines.last().is_none_or(|line: &String| !line.contains(mark)) {
             let mut line = String::new();
-            assert!(self.stdout.read_line(&mut line).unwrap() > 0, "it ended without {mark}: {lines:?}");
+            assert!(
+                self.stdout.as_mut().unwrap().read_line(&mut line).unwrap() > 0,
+                "it ended without {mark}: {lines:?}"
+            );
             lines.push(line.trim_end().to_owned());
         }
         lines
+    }
+
+    /// Closes the pipe that it prints to.
+    pub(crate) fn read_no_more(&mut self) {
+        drop(self.stdout.take());
     }
 
     /// The next line of standard error.

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::SessionError;
-use super::limits::ANSWER_BYTES_MAX;
+use super::limits::{ANSWER_BYTES_MAX, LIVE_IDLE_TIMEOUT};
 use crate::answer::Answer;
 use crate::fields::Fields;
 use crate::retry::{Backoff, parse_retry_after};
@@ -22,6 +22,8 @@ pub(crate) struct Api {
     client: Client,
     transport: Transport,
     base: Url,
+    /// How long a live connection may be silent.
+    pub(crate) idle_timeout: Duration,
 }
 
 #[derive(serde::Deserialize)]
@@ -41,7 +43,7 @@ impl Api {
         if url.cannot_be_a_base() {
             return Err(Error::invalid(format!("{url} is not an http or https URL")).into());
         }
-        Ok(Self { transport: streams.transport().clone(), client, base: url })
+        Ok(Self { transport: streams.transport().clone(), client, base: url, idle_timeout: LIVE_IDLE_TIMEOUT })
     }
 
     /// A stream beside the API, which can be read as any other.
@@ -115,23 +117,36 @@ impl Api {
 
     /// The `data` of the answer to something that may be asked again and again.
     pub(crate) async fn get<T: DeserializeOwned>(&self, call: &Call) -> Result<T, SessionError> {
+        self.data(call, SessionError::is_transient).await
+    }
+
+    /// The `data` of the answer to something that must not happen twice.
+    pub(crate) async fn once<T: DeserializeOwned>(&self, call: &Call) -> Result<T, SessionError> {
+        self.data(call, |error| error.is_transient() && !error.may_have_been_applied()).await
+    }
+
+    /// The `data` of the answer to something that will be asked again soon anyway.
+    pub(crate) async fn beat<T: DeserializeOwned>(&self, call: &Call) -> Result<T, SessionError> {
+        Ok(self.ask::<Envelope<T>>(call).await?.data)
+    }
+
+    async fn data<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        repeats: impl Fn(&SessionError) -> bool,
+    ) -> Result<T, SessionError> {
         let mut backoff = Backoff::new(self.transport.settings().retry.clone());
         loop {
-            let error = match self.ask::<Envelope<T>>(call).await {
-                Ok(envelope) => return Ok(envelope.data),
+            let error = match self.beat(call).await {
+                Ok(data) => return Ok(data),
                 Err(error) => error,
             };
             let delay = failed(&mut backoff, &error);
-            if !error.is_transient() || backoff.attempt() >= self.transport.settings().attempts_max {
+            if !repeats(&error) || backoff.attempt() >= self.transport.settings().attempts_max {
                 return Err(error);
             }
             tokio::time::sleep(delay).await;
         }
-    }
-
-    /// The `data` of the answer to something that is asked once: a second time it would happen twice, or be refused.
-    pub(crate) async fn once<T: DeserializeOwned>(&self, call: &Call) -> Result<T, SessionError> {
-        Ok(self.ask::<Envelope<T>>(call).await?.data)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Sessions from outside: begin, look, change, end.
 
+use std::time::Duration;
+
 use http::Method;
 use serde::Deserialize;
 use serde_json::json;
@@ -13,9 +15,8 @@ use crate::{Client, Offset};
 
 /// A way to the agent sessions of a server. Cloning is cheap; clones share the connections.
 ///
-/// What changes something and could happen twice is sent once: after an error that
-/// [may have been applied](crate::Error::may_have_been_applied), look. What only looks is tried again by the client's
-/// schedule.
+/// Requests are tried again by the client's schedule; but what could happen twice is not, once an attempt
+/// [may have been applied](SessionError::may_have_been_applied): then look.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), headwater_client::sessions::SessionError> {
@@ -49,6 +50,14 @@ impl SessionClient {
     /// [`SessionError::Client`] when `api_url` is no URL.
     pub fn with_api(client: Client, api_url: &str) -> Result<Self, SessionError> {
         Ok(Self { api: Api::new(client, Some(api_url))? })
+    }
+
+    /// How long a live connection may be silent before it is taken for half-dead. Default: 40 s; servers say every 15 s
+    /// that a connection lives.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.api.idle_timeout = timeout;
+        self
     }
 
     /// Begins a session.
@@ -160,7 +169,7 @@ impl SessionClient {
     /// # Errors
     /// As [`join`](Self::join).
     pub async fn beat(&self, id: &str, person: &Person) -> Result<Option<Participant>, SessionError> {
-        self.api.once(&self.api.post(&["sessions", id, "presence"], person)?).await
+        self.api.beat(&self.api.post(&["sessions", id, "presence"], person)?).await
     }
 
     /// Who is there.

@@ -203,6 +203,20 @@ impl SessionError {
         }
     }
 
+    /// Whether a request that failed with this may have been carried out.
+    pub fn may_have_been_applied(&self) -> bool {
+        use ErrorCode::{SessionConnectionFailed, StoreFull, StoreUnavailable};
+        match self {
+            Self::Refused(refused) => {
+                let is_certain = matches!(refused.code, SessionConnectionFailed | StoreFull | StoreUnavailable);
+                refused.status >= 500 && !is_certain
+            }
+            Self::Client(error) => error.may_have_been_applied(),
+            Self::Unacknowledged { .. } => true,
+            Self::Busy { .. } | Self::EventTooLarge { .. } | Self::Ended => false,
+        }
+    }
+
     /// Whether there is no such session.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Client(Error::NotFound(_))) || self.code() == Some(&ErrorCode::SessionNotFound)

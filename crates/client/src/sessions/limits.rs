@@ -8,7 +8,7 @@ pub const ANSWER_BYTES_MAX: usize = 80 * 1024 * 1024;
 pub const LIVE_IDLE_TIMEOUT: Duration = Duration::from_secs(40);
 /// Times a session that has never been there is looked for.
 pub const NOT_FOUND_ATTEMPTS_MAX: u32 = 4;
-/// How often an agent is looked for that has not begun yet.
+/// Between two looks for an agent that has not begun yet, at most.
 pub const ABSENT_AGENT_PAUSE: Duration = Duration::from_secs(5);
 /// How often changes are fetched while a proxy holds live connections back.
 pub const POLL_PRESENCE_INTERVAL: Duration = Duration::from_secs(5);

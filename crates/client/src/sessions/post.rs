@@ -33,6 +33,16 @@ pub(crate) enum PostKind {
     Step(&'static str),
 }
 
+/// The steps, and whether a new one needs an id of its own to be recognised: a result belongs to a call that is there.
+const STEPS: [(&str, bool); 6] = [
+    ("tool:start", true),
+    ("tool:invoke", false),
+    ("tool:result", false),
+    ("stream:token", true),
+    ("agent:turn", false),
+    ("agent:complete", false),
+];
+
 /// A new id: sorts after all that this process made before.
 pub(crate) fn new_id() -> String {
     Uuid::now_v7().to_string()
@@ -148,6 +158,25 @@ impl Post {
         Self { kind: PostKind::Event(channel), data: Map::new() }
     }
 
+    /// An event (`{"channel", "data"}`) or an agent step (`{"type", …}`) as it stands in a request; `None` for anything
+    /// else. One whose channel or step has ids gets one, unless it names its own.
+    pub fn parse(value: Value) -> Option<Self> {
+        let Value::Object(mut body) = value else { return None };
+        let (mut post, has_ids) = if let Some(channel) = body.get("channel").and_then(Value::as_str) {
+            let post = Self::new(Channel::of(channel)?);
+            let Some(Value::Object(data)) = body.remove("data") else { return None };
+            body = data;
+            let channel = post.channel()?;
+            (post, !matches!(channel, Channel::AgentState | Channel::Presence))
+        } else {
+            let named = body.remove("type")?;
+            let (kind, has_ids) = STEPS.into_iter().find(|(kind, _)| named == *kind)?;
+            (Self::step(kind), has_ids)
+        };
+        post.data = body;
+        Some(if has_ids && post.id().is_none() { post.with_id() } else { post })
+    }
+
     fn step(kind: &'static str) -> Self {
         Self { kind: PostKind::Step(kind), data: Map::new() }
     }
@@ -171,6 +200,14 @@ impl Post {
     /// The id that it has.
     pub fn id(&self) -> Option<&str> {
         self.data.get("id")?.as_str()
+    }
+
+    /// The type of a step, such as `tool:start`; `None` for an event.
+    pub fn step_type(&self) -> Option<&'static str> {
+        match self.kind {
+            PostKind::Event(_) => None,
+            PostKind::Step(kind) => Some(kind),
+        }
     }
 
     /// The channel of an event; `None` for a step, of which the server decides what it becomes.

@@ -1,6 +1,7 @@
 //! What can be asked of a session at rest: its folded state, its history, and where something was said.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use super::{AgentState, Channel, Message, SessionEvent, SessionRow, TerminalLine, ToolCall, WorkflowEvent};
 use crate::Offset;
@@ -89,7 +90,8 @@ impl HistoryQuery {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct HistoryPage {
-    /// What happened, oldest first.
+    /// What happened, oldest first. Events of channels that this version does not know are left out.
+    #[serde(deserialize_with = "known")]
     pub events: Vec<SessionEvent>,
     /// Asks for what follows; `None` at the tail. A page may be short, even empty, and have one.
     pub next_cursor: Option<String>,
@@ -247,4 +249,11 @@ pub struct Joined {
     pub offset: Offset,
     /// The same of its companion stream.
     pub presence_offset: Offset,
+}
+
+fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SessionEvent>, D::Error> {
+    let events = Vec::<Value>::deserialize(deserializer)?;
+    let is_known = |event: &Value| event["channel"].as_str().is_none_or(|name| Channel::of(name).is_some());
+    let events = events.into_iter().filter(is_known).map(serde_json::from_value);
+    events.collect::<Result<_, _>>().map_err(serde::de::Error::custom)
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use tokio::sync::{broadcast, watch};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -25,13 +24,7 @@ impl SessionClient {
     pub fn follow(&self, id: impl Into<String>) -> Session {
         let id = id.into();
         let (tell, status) = watch::channel(SessionStatus::initial());
-        let shared = Arc::new(Shared {
-            fold: Fold::default(),
-            router: EventRouter::new(),
-            events: broadcast::Sender::new(EVENTS_LAG_MAX),
-            writes: Writes::new(&id),
-            on_discontinuity: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(&id));
         let sink = SessionSink { shared: shared.clone() };
         let follower = Follower::new(self.api.clone(), Subject::Session(id.clone()), None, sink, tell);
         let following = AbortOnDropHandle::new(tokio::spawn(follower.run()));
@@ -90,7 +83,19 @@ pub(crate) struct Shared {
     pub(crate) router: EventRouter,
     events: broadcast::Sender<Arc<SessionEvent>>,
     pub(crate) writes: Writes,
-    on_discontinuity: Mutex<Vec<watch::Sender<Option<Discontinuity>>>>,
+    lost: watch::Sender<Option<Discontinuity>>,
+}
+
+impl Shared {
+    pub(crate) fn new(id: &str) -> Self {
+        Self {
+            fold: Fold::default(),
+            router: EventRouter::new(),
+            events: broadcast::Sender::new(EVENTS_LAG_MAX),
+            writes: Writes::new(id),
+            lost: watch::Sender::new(None),
+        }
+    }
 }
 
 /// History that was lost: it had been trimmed, or replaced by a backup, before it was read. The collections are whole
@@ -191,9 +196,7 @@ impl Session {
 
     /// Tells when history was lost.
     pub fn discontinuities(&self) -> watch::Receiver<Option<Discontinuity>> {
-        let (tell, told) = watch::channel(None);
-        self.owned.shared.on_discontinuity.lock().push(tell);
-        told
+        self.owned.shared.lost.subscribe()
     }
 
     /// Writes posts, all or none, and shows what they come to at once. The [`Txn`] says what becomes of them. All must be
@@ -271,7 +274,7 @@ struct SessionSink {
 }
 
 impl Sink for SessionSink {
-    fn rebuild(&mut self, rows: &[SessionEvent], _at: &Offset) {
+    fn rebuild(&mut self, rows: &[SessionEvent], _: &Offset) {
         self.shared.fold.rebuild(rows);
     }
 
@@ -291,14 +294,10 @@ impl Sink for SessionSink {
     }
 
     fn discontinuity(&mut self, earliest: Option<&Offset>) {
-        let mut told = self.shared.on_discontinuity.lock();
-        told.retain(|tell| !tell.is_closed());
-        for tell in told.iter() {
-            tell.send_modify(|lost| {
-                let count = lost.as_ref().map_or(0, |lost| lost.count) + 1;
-                *lost = Some(Discontinuity { earliest: earliest.cloned(), count });
-            });
-        }
+        self.shared.lost.send_modify(|lost| {
+            let count = lost.as_ref().map_or(0, |lost| lost.count) + 1;
+            *lost = Some(Discontinuity { earliest: earliest.cloned(), count });
+        });
     }
 
     fn doubt_presence(&mut self) {

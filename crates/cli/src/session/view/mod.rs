@@ -172,7 +172,7 @@ impl View {
         let said = state.error.as_deref().or(state.message.as_deref()).unwrap_or_default();
         let mut told = plain(word);
         if let Some(progress) = state.progress.filter(|progress| *progress > 0.0) {
-            push(&mut told, &format!("{progress:.0} %"));
+            push(&mut told, &format!("{:.0} %", progress * 100.0));
         }
         push(&mut told, &one_line(said, VIEW_SUMMARY_CHARACTERS));
         if self.agents.insert(state.agent_id.clone(), told.clone()).as_ref() == Some(&told) {

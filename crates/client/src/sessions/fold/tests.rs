@@ -37,8 +37,19 @@ fn plain(rows: &Value) -> Vec<Value> {
     let mut rows = rows.as_array().cloned().unwrap_or_default();
     for row in &mut rows {
         row.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        same_numbers(row);
     }
     rows
+}
+
+/// 1.0 is 1.
+fn same_numbers(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(same_numbers),
+        Value::Object(fields) => fields.values_mut().for_each(same_numbers),
+        Value::Number(number) => *value = json!(number.as_f64()),
+        _ => {}
+    }
 }
 
 fn shown<T: serde::Serialize>(collection: &Collection<T>) -> Vec<Value> {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::super::api::Api;
-use super::super::limits::{ANSWER_BYTES_MAX, LIVE_IDLE_TIMEOUT};
+use super::super::limits::ANSWER_BYTES_MAX;
 use super::super::{Channel, SessionError, SessionEvent};
 use crate::answer::Answer;
 use crate::limits::SSE_FIRST_EVENT_TIMEOUT;
@@ -78,6 +78,7 @@ struct AnyEvent {
 pub(crate) struct Connection {
     answer: Answer,
     parser: SseParser,
+    idle_timeout: Duration,
     opened: Instant,
     has_told: bool,
 }
@@ -89,13 +90,14 @@ impl Connection {
         call.query(name, id);
         call.query("offset", from.as_str());
         call.header("accept", "text/event-stream")?;
-        call.head_timeout = Some(SSE_FIRST_EVENT_TIMEOUT);
+        call.head_timeout = Some(api.idle_timeout.min(SSE_FIRST_EVENT_TIMEOUT));
         let answer = api.exchange(&call).await?;
         let is_events = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
         if !is_events {
             return Err(Error::malformed(answer.url(), "an answer that is no event stream").into());
         }
-        Ok(Self { answer, parser: SseParser::new(ANSWER_BYTES_MAX), opened: Instant::now(), has_told: false })
+        let (parser, idle_timeout) = (SseParser::new(ANSWER_BYTES_MAX), api.idle_timeout);
+        Ok(Self { answer, parser, idle_timeout, opened: Instant::now(), has_told: false })
     }
 
     /// Whether it has told where it begins.
@@ -111,8 +113,11 @@ impl Connection {
     /// loses nothing.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Told>>, SessionError> {
         loop {
-            let timeout = if self.has_told { LIVE_IDLE_TIMEOUT } else { SSE_FIRST_EVENT_TIMEOUT };
-            let Some(bytes) = self.answer.chunk(timeout).await? else { return Ok(None) };
+            // The first event comes at once, unless something on the way holds it back.
+            let first = self.idle_timeout.min(SSE_FIRST_EVENT_TIMEOUT);
+            let Some(bytes) = self.answer.chunk(if self.has_told { self.idle_timeout } else { first }).await? else {
+                return Ok(None);
+            };
             let events = self
                 .parser
                 .push(&bytes)

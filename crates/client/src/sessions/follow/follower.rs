@@ -18,7 +18,7 @@ use crate::{Error, Offset};
 
 /// Who takes in what is followed.
 pub(crate) trait Sink: Send + 'static {
-    /// These rows are all there is, up to `at`.
+    /// These rows are all there is, up to this offset.
     fn rebuild(&mut self, _rows: &[SessionEvent], _at: &Offset) {}
     /// The next event.
     fn apply(&mut self, event: SessionEvent);
@@ -106,12 +106,12 @@ impl<S: Sink> Follower<S> {
         call.query(query::OFFSET, Offset::start().as_str());
         call.query("view", "snapshot");
         let (batch, _) = stream.page(&call).await?;
-        let rows: Vec<SessionEvent> = messages(&stream, &batch)?.into_iter().filter_map(StateMessage::event).collect();
-        self.sink.rebuild(&rows, &batch.offset);
         // Nothing is known of a server that does not know snapshots, so that its page may be one of many.
         if !(batch.up_to_date || batch.closed) {
             return Err(Error::malformed(&stream.url(), "a snapshot that is not all").into());
         }
+        let rows: Vec<SessionEvent> = messages(&stream, &batch)?.into_iter().filter_map(StateMessage::event).collect();
+        self.sink.rebuild(&rows, &batch.offset);
         self.recovery.succeeded();
         self.moved(batch.offset.clone());
         Ok(if batch.closed { Turn::Closed } else { Turn::Again })

@@ -32,7 +32,8 @@ pub(super) struct Recovery {
 enum Remedy {
     AtOnce,
     BeginAnew,
-    Wait(Option<Duration>),
+    /// By the schedule, but no longer than this.
+    Wait(Duration),
     GiveUp,
 }
 
@@ -93,24 +94,26 @@ impl Recovery {
         }
         if is_lost_position(error) {
             return if std::mem::replace(&mut self.has_begun_anew, true) {
-                Remedy::Wait(None)
+                Remedy::Wait(Duration::MAX)
             } else {
                 Remedy::BeginAnew
             };
         }
         if error.is_not_found() {
             return match subject {
-                Subject::Agent(_) => Remedy::Wait(Some(ABSENT_AGENT_PAUSE)),
+                Subject::Agent(_) => Remedy::Wait(ABSENT_AGENT_PAUSE),
                 Subject::Session(_) if self.has_ever_succeeded => Remedy::GiveUp,
-                Subject::Session(_) if self.backoff.attempt() + 1 < NOT_FOUND_ATTEMPTS_MAX => Remedy::Wait(None),
+                Subject::Session(_) if self.backoff.attempt() + 1 < NOT_FOUND_ATTEMPTS_MAX => {
+                    Remedy::Wait(Duration::MAX)
+                }
                 Subject::Session(_) => Remedy::GiveUp,
             };
         }
         if let SessionError::Client(Error::Malformed { .. }) = error {
             self.malformed += 1;
-            return if self.malformed < MALFORMED_MAX { Remedy::Wait(None) } else { Remedy::GiveUp };
+            return if self.malformed < MALFORMED_MAX { Remedy::Wait(Duration::MAX) } else { Remedy::GiveUp };
         }
-        if error.is_transient() { Remedy::Wait(None) } else { Remedy::GiveUp }
+        if error.is_transient() { Remedy::Wait(Duration::MAX) } else { Remedy::GiveUp }
     }
 }
 
@@ -130,20 +133,20 @@ fn is_lost_position(error: &SessionError) -> bool {
 impl<S: Sink> Follower<S> {
     /// Waits until it is time to try again; or gives the error back when that would not help.
     pub(super) async fn recover(&mut self, error: SessionError) -> Option<SessionError> {
-        let at_least = match self.recovery.remedy(&error, &self.subject) {
+        let at_most = match self.recovery.remedy(&error, &self.subject) {
             Remedy::AtOnce => return None,
             Remedy::BeginAnew => {
                 self.discontinuity(None);
                 return None;
             }
             Remedy::GiveUp => return Some(error),
-            Remedy::Wait(at_least) => at_least.unwrap_or_default(),
+            Remedy::Wait(at_most) => at_most,
         };
         if error.is_not_found() && matches!(self.subject, Subject::Agent(_)) {
             // What it does first when it begins is news, too.
             self.offset = Some(Offset::start());
         }
-        let delay = failed(&mut self.recovery.backoff, &error).max(at_least);
+        let delay = failed(&mut self.recovery.backoff, &error).min(at_most);
         let attempt = self.recovery.backoff.attempt();
         let next_retry = Instant::now() + delay;
         tracing::debug!(subject = self.subject.path(), %error, attempt, ?delay, "follower comes back");

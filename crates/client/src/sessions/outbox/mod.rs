@@ -49,7 +49,8 @@ impl SessionClient {
     }
 }
 
-/// What waits to be written. See the [module](super)'s words on [`SessionClient::outbox`].
+/// What one writer says in one session, in order, kept in memory while the server is away and sent again and again until
+/// it is durable; see [`SessionClient::outbox`].
 ///
 /// Dropping it gives up what waits: [`close`](Self::close) it.
 pub struct Outbox {

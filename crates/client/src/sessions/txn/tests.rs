@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::Error;
 use crate::sessions::fold::Fold;
@@ -125,4 +127,49 @@ async fn s_2_1_a_draft_lies_over_what_is_confirmed_and_beneath_nothing_once_it_g
     setup.writes.roll_back(&setup.fold, "t", SessionError::Ended);
     assert_eq!(setup.fold.agent_states.get("coder").unwrap().status, AgentStatus::Error);
     assert!(txn.await.is_err());
+}
+
+fn queued(shared: &Shared, queue: &mpsc::Sender<Queued>, text: &str) -> Txn {
+    let txid: Arc<str> = text.into();
+    let told = shared.writes.begin(&shared.fold, &txid, vec![Post::terminal_input(text)]);
+    let url = url::Url::parse("http://a.example/").unwrap();
+    let mut call = Call::new(http::Method::POST, &url, &crate::Fields::new());
+    call.body = text.to_owned().into();
+    queue.try_send(Queued { txid: txid.clone(), call, begun: Instant::now() }).unwrap();
+    Txn { txid, told }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p_7_writes_go_one_after_the_other_and_nobody_waits_longer_than_a_minute() {
+    let shared = Arc::new(Shared::new("s"));
+    let (queue, queued_writes) = mpsc::channel(WRITES_MAX);
+    let sent = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let noted = sent.clone();
+    let send = move |call: Call| {
+        noted.lock().push(String::from_utf8(call.body.to_vec()).unwrap());
+        let hangs = call.body == "hangs";
+        async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            Ok(Offset::from("5"))
+        }
+    };
+    tokio::spawn(send_all(queued_writes, shared.clone(), send));
+    let begun = Instant::now();
+    let first = queued(&shared, &queue, "first");
+    let hangs = queued(&shared, &queue, "hangs");
+    let behind = queued(&shared, &queue, "behind");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let later = queued(&shared, &queue, "later");
+    assert_eq!(shared.fold.terminal.len(), 4);
+    for late in [hangs, behind] {
+        let error = late.await.unwrap_err().error;
+        assert!(matches!(error, SessionError::Unacknowledged { .. }), "{error}");
+        assert_eq!(begun.elapsed(), Duration::from_secs(60));
+    }
+    shared.writes.settle(&shared.fold, &"5".into());
+    assert!(first.await.is_ok() && later.await.is_ok());
+    assert_eq!(*sent.lock(), ["first", "hangs", "later"], "in order, and nothing is sent that was rolled back");
+    assert!(shared.fold.terminal.is_empty(), "drafts are gone, and the stream has brought nothing here");
 }

@@ -6,34 +6,27 @@
 
 use std::io::{self, Write};
 use std::net::TcpStream;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::task::spawn_local;
+use tokio::task::JoinSet;
 
-use crate::client::Connection;
-use crate::process::{Process, Usage};
-use crate::server::Server;
+use crate::append::Render;
+use crate::gauge::Gauge;
+use crate::http::{Connection, Refused};
+use crate::limits::{ANSWER_TIMEOUT, OPEN_LOOP_IN_FLIGHT_MAX, OPEN_LOOP_OVERLOADED, OPEN_LOOP_RETRY_WRITE, POLL};
+use crate::site::Site;
+use crate::window::{Outcome, Window};
 
-use super::Scale;
-use super::append::{Outcome, Render};
-use super::latency::Latencies;
-
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-const RETRY_WRITE: Duration = Duration::from_micros(20);
-/// Requests in flight, on all connections together.
-const IN_FLIGHT_MAX: u64 = 8_192;
-/// How long the pace waits when so many are in flight.
-const OVERLOADED: Duration = Duration::from_millis(1);
-
+/// How often, and for how long.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct OpenLoop {
+pub struct OpenLoop {
     rate: f64,
-    warm_up: Duration,
-    measure: Duration,
+    window: Window,
     /// The shortest sleep: requests due by then go out together.
     grain: Duration,
 }
@@ -54,55 +47,50 @@ struct Shared {
 
 impl OpenLoop {
     /// `rate` is in requests per second, on all connections together.
-    pub(crate) fn new(rate: f64, scale: Scale) -> OpenLoop {
-        OpenLoop { rate, warm_up: scale.warm_up, measure: scale.measure, grain: Duration::ZERO }
+    pub fn new(rate: f64, window: Window) -> OpenLoop {
+        OpenLoop { rate, window, grain: Duration::ZERO }
     }
 
     /// The same at rates at which to wake up for each request would cost more than to send it.
-    pub(crate) fn in_ticks(rate: f64, scale: Scale) -> OpenLoop {
-        OpenLoop { grain: Duration::from_millis(1), ..OpenLoop::new(rate, scale) }
+    pub fn in_ticks(rate: f64, window: Window) -> OpenLoop {
+        OpenLoop { grain: Duration::from_millis(1), ..OpenLoop::new(rate, window) }
     }
 
     /// Sends for the warm-up and the window, one connection for each lane, and waits for the last answer. Acknowledged are
-    /// the requests that were sent within the window.
-    pub(crate) async fn drive<R: Render + Send + 'static>(
+    /// the requests that were sent within the window; `at_edge` is called when it begins and when it ends.
+    ///
+    /// # Errors
+    /// When a connection cannot be opened or breaks, the last answers do not come, or `at_edge` fails.
+    pub async fn drive<R: Render + Send + 'static, T>(
         self,
-        server: &Server,
+        site: &Site,
         requests: Vec<R>,
-    ) -> io::Result<Outcome> {
-        let (shared, latencies) = (Arc::new(Shared::default()), Latencies::new());
-        let from = Instant::now() + self.warm_up;
-        let (mut lanes, mut readers) = (Vec::new(), Vec::new());
+        gauge: &Rc<Gauge>,
+        mut at_edge: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<Outcome<T>> {
+        let shared = Arc::new(Shared::default());
+        let from = Instant::now() + self.window.warm_up;
+        let (mut lanes, mut readers) = (Vec::new(), JoinSet::new());
         for requests in requests {
-            let (connection, socket) = Connection::split(server.address())?;
+            let (connection, socket) = Connection::split(site.address())?;
             let (sent, times) = channel();
             lanes.push(Lane { socket, requests, sent });
-            readers.push(spawn_local(read(connection, times, from, shared.clone(), latencies.clone())));
+            readers.spawn_local(read(connection, times, from, Arc::clone(&shared), Rc::clone(gauge)));
         }
         let pacer = thread::spawn({
-            let shared = shared.clone();
+            let shared = Arc::clone(&shared);
             move || self.pace(lanes, &shared)
         });
-        tokio::time::sleep(self.warm_up).await;
-        let (server_before, client_before, began) =
-            (server.process().usage()?, Process::current().cpu()?, Instant::now());
-        tokio::time::sleep(self.measure).await;
+        tokio::time::sleep(self.window.warm_up).await;
+        let before = at_edge()?;
+        gauge.record();
+        tokio::time::sleep(self.window.measure).await;
         shared.stopping.store(true, Ordering::Relaxed);
-        let (server_after, client_after, elapsed) =
-            (server.process().usage()?, Process::current().cpu()?, began.elapsed());
+        let elapsed = gauge.end();
+        let after = at_edge()?;
         let sent = pacer.join().map_err(|_| io::Error::other("the pacing thread panicked"))??;
         shared.wait_for(sent).await?;
-        readers.iter().for_each(tokio::task::JoinHandle::abort);
-        let (cpu, written_bytes) =
-            (server_after.cpu - server_before.cpu, server_after.written_bytes - server_before.written_bytes);
-        Ok(Outcome {
-            acknowledged: latencies.count(),
-            sent,
-            elapsed,
-            latencies,
-            server: Usage { cpu, written_bytes },
-            client_cpu: client_after - client_before,
-        })
+        Ok(Outcome { elapsed, sent, before, after })
     }
 
     /// Writes until told to stop, and answers how many requests it sent.
@@ -115,10 +103,11 @@ impl OpenLoop {
             if !early.is_zero() {
                 thread::sleep(early.max(self.grain));
             }
-            while u64::from(number) - shared.answered.load(Ordering::Relaxed).min(u64::from(number)) >= IN_FLIGHT_MAX
+            while u64::from(number) - shared.answered.load(Ordering::Relaxed).min(u64::from(number))
+                >= OPEN_LOOP_IN_FLIGHT_MAX
                 && !shared.stopping.load(Ordering::Relaxed)
             {
-                thread::sleep(OVERLOADED);
+                thread::sleep(OPEN_LOOP_OVERLOADED);
             }
             if shared.stopping.load(Ordering::Relaxed) {
                 return Ok(u64::from(number));
@@ -137,7 +126,7 @@ fn write_all(socket: &mut TcpStream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match socket.write(bytes) {
             Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY_WRITE),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(OPEN_LOOP_RETRY_WRITE),
             Err(error) => return Err(error),
         }
     }
@@ -155,7 +144,7 @@ impl Shared {
             if Instant::now() > deadline {
                 return Err(io::Error::other(format!("{answered} of {sent} requests were answered")));
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(POLL).await;
         }
     }
 }
@@ -165,17 +154,16 @@ async fn read(
     times: Receiver<Instant>,
     from: Instant,
     shared: Arc<Shared>,
-    latencies: Latencies,
+    gauge: Rc<Gauge>,
 ) -> io::Result<()> {
     loop {
         while let Some(head) = connection.take_response(&mut |_| ())? {
-            if !head.is_success() {
-                return Err(io::Error::other(format!("a request was answered with status {}", head.status)));
-            }
             let sent = times.try_recv().map_err(|_| io::Error::other("an answer without a request"))?;
             shared.answered.fetch_add(1, Ordering::Relaxed);
-            if sent >= from {
-                latencies.record(sent.elapsed());
+            if head.is_success() {
+                gauge.acknowledge_from(from, sent);
+            } else {
+                gauge.fail(1, &Refused::new("request", &head, b""));
             }
         }
         connection.fill().await?;

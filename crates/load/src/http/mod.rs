@@ -8,7 +8,7 @@ mod connection;
 mod request;
 mod response;
 
-pub(crate) use body::Body;
-pub(crate) use connection::{Connection, ReadSize};
-pub(crate) use request::{DIGITS, get, render, stream_path};
-pub(crate) use response::{Answer, Head};
+pub use body::Body;
+pub use connection::{Connection, ReadSize};
+pub use request::render;
+pub use response::{Answer, Head, Refused};

@@ -11,7 +11,7 @@ use super::{Answer, Head};
 
 /// How much room a connection keeps for one read: thousands of subscribers need little, a bulk reader a lot.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum ReadSize {
+pub enum ReadSize {
     Small,
     Bulk,
 }
@@ -25,22 +25,25 @@ impl ReadSize {
     }
 }
 
+/// A connection. Every operation fails when the connection does.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub struct Connection {
     stream: TcpStream,
     buffer: BytesMut,
     read_bytes: usize,
 }
 
 impl Connection {
-    pub(crate) async fn open(address: SocketAddr, size: ReadSize) -> io::Result<Connection> {
+    /// # Errors
+    /// When the server does not accept it.
+    pub async fn open(address: SocketAddr, size: ReadSize) -> io::Result<Connection> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Connection { stream, buffer: BytesMut::new(), read_bytes: size.bytes() })
     }
 
-    /// A connection whose requests another thread writes to the returned, non-blocking socket.
-    pub(crate) fn split(address: SocketAddr) -> io::Result<(Connection, std::net::TcpStream)> {
+    /// Opens a connection whose requests another thread writes to the returned, non-blocking socket.
+    pub fn split(address: SocketAddr) -> io::Result<(Connection, std::net::TcpStream)> {
         let writer = std::net::TcpStream::connect(address)?;
         writer.set_nodelay(true)?;
         writer.set_nonblocking(true)?;
@@ -48,12 +51,12 @@ impl Connection {
         Ok((Connection { stream, buffer: BytesMut::new(), read_bytes: ReadSize::Small.bytes() }, writer))
     }
 
-    pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await
     }
 
     /// Waits for more bytes; the end of the connection is an error.
-    pub(crate) async fn fill(&mut self) -> io::Result<()> {
+    pub async fn fill(&mut self) -> io::Result<()> {
         self.buffer.reserve(self.read_bytes);
         match self.stream.read_buf(&mut self.buffer).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -64,7 +67,7 @@ impl Connection {
     /// The next whole response among the bytes that have arrived; its body goes to `sink`.
     ///
     /// Meant for small responses: while a body is incomplete, it is parsed again with every call.
-    pub(crate) fn take_response(&mut self, sink: &mut impl FnMut(&[u8])) -> io::Result<Option<Head>> {
+    pub fn take_response(&mut self, sink: &mut impl FnMut(&[u8])) -> io::Result<Option<Head>> {
         let Some((head, length)) = Head::parse(&self.buffer)? else { return Ok(None) };
         let mut body = head.body;
         let mut payload_sink = |bytes: &[u8]| sink(bytes);
@@ -77,7 +80,7 @@ impl Connection {
     }
 
     /// Waits for the head of the next response; its body is still to be read.
-    pub(crate) async fn head(&mut self) -> io::Result<Head> {
+    pub async fn head(&mut self) -> io::Result<Head> {
         loop {
             if let Some((head, length)) = Head::parse(&self.buffer)? {
                 self.buffer.advance(length);
@@ -88,7 +91,7 @@ impl Connection {
     }
 
     /// Reads the body that follows `head` to its end.
-    pub(crate) async fn body(&mut self, head: &Head, sink: &mut impl FnMut(&[u8])) -> io::Result<()> {
+    pub async fn body(&mut self, head: &Head, sink: &mut impl FnMut(&[u8])) -> io::Result<()> {
         let mut body = head.body;
         loop {
             self.drain_into(&mut body, sink)?;
@@ -100,7 +103,7 @@ impl Connection {
     }
 
     /// Reads the next part of a body that may never end.
-    pub(crate) async fn body_part(&mut self, body: &mut super::Body, sink: &mut impl FnMut(&[u8])) -> io::Result<()> {
+    pub async fn body_part(&mut self, body: &mut super::Body, sink: &mut impl FnMut(&[u8])) -> io::Result<()> {
         if self.drain_into(body, sink)? == 0 {
             self.fill().await?;
             self.drain_into(body, sink)?;
@@ -115,7 +118,7 @@ impl Connection {
     }
 
     /// One request, one whole answer.
-    pub(crate) async fn exchange(&mut self, request: &[u8]) -> io::Result<Answer> {
+    pub async fn exchange(&mut self, request: &[u8]) -> io::Result<Answer> {
         self.send(request).await?;
         let head = self.head().await?;
         let mut body = Vec::new();

@@ -9,7 +9,7 @@ use std::io;
 const CHUNK_LINE_BYTES_MAX: usize = 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Body {
+pub enum Body {
     Done,
     Length(u64),
     ChunkSize,
@@ -21,7 +21,7 @@ pub(crate) enum Body {
 
 impl Body {
     /// Takes what it can from `input`, and answers how many bytes it took.
-    pub(crate) fn feed(&mut self, input: &[u8], sink: &mut impl FnMut(&[u8])) -> io::Result<usize> {
+    pub fn feed(&mut self, input: &[u8], sink: &mut impl FnMut(&[u8])) -> io::Result<usize> {
         let mut taken = 0;
         while *self != Body::Done {
             let step = self.step(&input[taken..], sink)?;
