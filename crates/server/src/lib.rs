@@ -15,6 +15,7 @@ mod http1;
 mod metrics;
 mod operation;
 mod problem;
+mod proxy;
 mod request;
 mod response;
 mod router;

@@ -8,7 +8,10 @@ use std::time::Duration;
 use super::layers::{Layers, Origin, Problem};
 use super::setting::Setting;
 use super::table::SETTINGS;
-use super::value::{Value, size_text};
+use super::value::{Hidden, Value, size_text};
+
+/// Where the proxy is served.
+const PROXY_PREFIX: &str = "/v1/proxy";
 
 /// A valid configuration. It cannot be changed after it was checked.
 #[derive(Debug)]
@@ -77,7 +80,18 @@ impl Config {
                 problems.push(Problem(format!("{part} ({few}) is larger than {whole} ({many}); {advice}")));
             }
         }
+        let root = self.text("root");
+        if self.has_proxy() && (root == PROXY_PREFIX || root.starts_with(&format!("{PROXY_PREFIX}/"))) {
+            let advice = "choose another --root";
+            problems
+                .push(Problem(format!("root ({root}) lies where the proxy is served, under {PROXY_PREFIX}; {advice}")));
+        }
         problems
+    }
+
+    /// Whether the durable proxy is served.
+    pub(crate) fn has_proxy(&self) -> bool {
+        !self.texts("proxy-secret").is_empty() || self.optional_file("proxy-secret-file").is_some()
     }
 
     fn warn_of_what_has_no_effect(&mut self) {
@@ -87,6 +101,15 @@ impl Config {
         }
         if self.text("sessions") != "on" && self.optional_file("sessions-sql").is_some() {
             let warning = "sessions-sql has no effect with sessions off: no sessions are copied";
+            self.warnings.push(Problem(warning.to_owned()));
+        }
+        let allows = !self.texts("proxy-allow").is_empty();
+        if allows && !self.has_proxy() {
+            let warning = "proxy-allow has no effect without proxy-secret: the proxy is off";
+            self.warnings.push(Problem(warning.to_owned()));
+        }
+        if self.has_proxy() && !allows {
+            let warning = "the proxy refuses every URL: no proxy-allow says what it may call";
             self.warnings.push(Problem(warning.to_owned()));
         }
     }
@@ -136,6 +159,13 @@ impl Config {
         match &self.entry(key).value {
             Value::Origins(origins) => origins,
             other => panic!("{key} is {other:?}, not a list of origins"),
+        }
+    }
+
+    pub(crate) fn texts(&self, key: &str) -> &[String] {
+        match &self.entry(key).value {
+            Value::Texts(texts) | Value::Secrets(Hidden(texts)) => texts,
+            other => panic!("{key} is {other:?}, not a list of texts"),
         }
     }
 

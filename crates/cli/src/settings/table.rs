@@ -1,5 +1,6 @@
 //! Every option of `serve`, one row each.
 
+mod proxy;
 mod sessions;
 
 use super::setting::{Group, Setting};
@@ -180,6 +181,18 @@ pub(crate) const SETTINGS: &[Setting] = &[
     SESSIONS_RETENTION,
     SESSIONS_MEMORY_MAX,
     SESSIONS_SQL,
+    // Proxy
+    proxy::SECRET,
+    proxy::SECRET_FILE,
+    proxy::ALLOW,
+    proxy::PRIVATE_HOST,
+    proxy::TTL,
+    proxy::UPSTREAMS_MAX,
+    proxy::RESPONSE_MAX,
+    proxy::HEADERS_MAX,
+    proxy::HEAD_TIMEOUT,
+    proxy::IDLE_TIMEOUT,
+    proxy::TIME_MAX,
     // Limits
     Setting {
         key: "body-max",
