@@ -50,9 +50,17 @@ export function streamSource({ http, path, view }: StreamSourceOptions): Source 
       sseResilience: { logWarnings: false },
       warnOnHttp: false,
     })
-    response.subscribeJson<unknown>((batch) => burst.add(batch))
+    const last = new Promise<void>((resolve) => {
+      signal.addEventListener("abort", () => resolve(), { once: true })
+      response.subscribeJson<unknown>((batch) => {
+        burst.add(batch)
+        if (batch.streamClosed) resolve()
+      })
+    })
     try {
       await response.closed
+      // The client says that it is done when it has seen that the stream is closed, and hands on what came with it after.
+      if (response.streamClosed) await last
     } finally {
       burst.end()
     }

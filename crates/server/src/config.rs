@@ -29,6 +29,8 @@ pub struct ServerConfig {
     pub cors_origins: CorsOrigins,
     /// Whether the stream root answers which streams there are.
     pub lists_streams: bool,
+    /// Whether `/console/` shows pages for people.
+    pub serves_console: bool,
     /// How long a long-poll waits for data.
     pub long_poll_timeout: Duration,
     /// How long an SSE connection lives at most.
@@ -49,6 +51,7 @@ impl Default for ServerConfig {
             public_url: None,
             cors_origins: CorsOrigins::Any,
             lists_streams: true,
+            serves_console: true,
             long_poll_timeout: Duration::from_secs(30),
             sse_lifetime: Duration::from_secs(60),
             durability: Durability::Durable,

@@ -8,6 +8,7 @@ mod acceptor;
 mod body;
 mod config;
 mod connection;
+mod console;
 mod cors;
 mod edge;
 mod health;

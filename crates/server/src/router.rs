@@ -19,15 +19,23 @@ use crate::request::{self, Live, Query};
 use crate::response::{Answer, Content};
 use crate::sessions;
 use crate::streams::{append, create, delete, head, list, long_poll, read, sse};
-use crate::{body, health, proxy};
+use crate::{body, console, health, proxy};
 
 type Outcome<S> = Result<Answer<S>, Problem>;
 
 /// The routes that are not streams.
-pub(crate) fn control<S: Store>(observed: Observed<S>, mounted: axum::Router) -> axum::Router {
-    health::router(observed).merge(mounted).fallback(|| async { problem(nothing_here()) }).method_not_allowed_fallback(
-        || async { problem(Problem::new(Code::MethodNotAllowed, "this URL does not take that method")) },
-    )
+pub(crate) fn control<S: Store>(
+    observed: Observed<S>,
+    console: Option<axum::Router>,
+    mounted: axum::Router,
+) -> axum::Router {
+    health::router(observed)
+        .merge(console.unwrap_or_default())
+        .merge(mounted)
+        .fallback(|| async { problem(nothing_here()) })
+        .method_not_allowed_fallback(|| async {
+            problem(Problem::new(Code::MethodNotAllowed, "this URL does not take that method"))
+        })
 }
 
 fn nothing_here() -> Problem {
@@ -143,6 +151,9 @@ fn target<S: Store>(edge: &Edge<S>, head: &Parts) -> Result<Target, Problem> {
     }
     if edge.proxy.is_some() && proxy::is_route(path) {
         return Ok(Target::Proxy);
+    }
+    if edge.config.serves_console && (console::is_route(path) || path == "/" && console::is_looking(&head.headers)) {
+        return Ok(Target::Control);
     }
     if edge.config.root.is(path) {
         return Ok(Target::Root);

@@ -19,9 +19,9 @@ use crate::config::ServerConfig;
 use crate::edge::Edge;
 use crate::health::Observed;
 use crate::metrics::Metrics;
-use crate::router;
 use crate::sessions::{Api, Mounted};
 use crate::workers::Worker;
+use crate::{console, router};
 
 /// Connections the system keeps for us while all workers are busy.
 const BACKLOG: i32 = 4096;
@@ -123,7 +123,8 @@ impl<S: Store> Server<S> {
             search: search.clone(),
             proxy: self.proxy.clone(),
         };
-        let control = router::control(observed, self.mounted);
+        let console = config.serves_console.then(|| console::router(config, self.sessions.is_some()));
+        let control = router::control(observed, console, self.mounted);
         let mounted = self.sessions.map(|sessions| {
             Mounted::new(Api { sessions, search: search.clone(), config: config.clone(), stop: stop.clone() })
         });

@@ -200,6 +200,19 @@ describe("a session against the real server", () => {
     await eventually(() => proxy.open === 0)
   })
 
+  it.each(["sse", "long-poll"] as const)("S-1.1 a session that has ended is read whole, by %s", async (live) => {
+    const id = await newSession()
+    await say(id, 3)
+    await writer.service.close(id)
+    const reading = createSessions({ url: proxy.url, live })
+    const session = reading.session(id)
+    session.retain()
+    await eventually(() => session.connection.get().status === "closed")
+    expect(session.loaded.get()).toBe(true)
+    expect(session.tables.messages.size).toBe(1)
+    reading.dispose()
+  })
+
   it("S-1.1 no connection is left after the last user", async () => {
     const session = sessions.session(await newSession())
     const releases = [session.retain(), session.retain(), session.retainPresence()]

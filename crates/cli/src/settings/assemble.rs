@@ -30,6 +30,7 @@ impl Config {
             public_url: self.optional_text("public-url").map(|url| url.parse().expect(CHECKED)),
             cors_origins: self.origins("cors-origin").join(",").parse().expect(CHECKED),
             lists_streams: self.text("listing") == "on",
+            serves_console: self.text("console") == "on",
             long_poll_timeout: self.duration("long-poll-timeout"),
             sse_lifetime: self.duration("sse-lifetime"),
             durability: self.durability(),

@@ -81,10 +81,15 @@ impl Config {
             }
         }
         let root = self.text("root");
-        if self.has_proxy() && (root == PROXY_PREFIX || root.starts_with(&format!("{PROXY_PREFIX}/"))) {
+        let lies_in = |prefix: &str| root == prefix || root.starts_with(&format!("{prefix}/"));
+        if self.has_proxy() && lies_in(PROXY_PREFIX) {
             let advice = "choose another --root";
             problems
                 .push(Problem(format!("root ({root}) lies where the proxy is served, under {PROXY_PREFIX}; {advice}")));
+        }
+        if self.text("console") == "on" && lies_in("/console") {
+            let advice = "no stream could be reached; choose another root or turn console off";
+            problems.push(Problem(format!("root ({root}) lies where the console lives: {advice}")));
         }
         problems
     }

@@ -1,5 +1,6 @@
 //! Every option of `serve`, one row each.
 
+mod logging;
 mod proxy;
 mod sessions;
 
@@ -55,6 +56,15 @@ pub(crate) const SETTINGS: &[Setting] = &[
         help: "Origin whose browser pages may use this server. Repeat the flag, or separate by commas in the \
                environment, for several; * allows all.",
         example: "https://app.example.com",
+    },
+    Setting {
+        key: "console",
+        group: Group::Network,
+        placeholder: "WHETHER",
+        kind: Kind::Choice(&["on", "off"]),
+        default: "on",
+        help: "Whether /console/ shows sessions, streams and the server's health to people with a browser.",
+        example: "off",
     },
     Setting {
         key: "workers",
@@ -375,25 +385,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         example: "10s",
     },
     // Logging
-    Setting {
-        key: "log",
-        group: Group::Logging,
-        placeholder: "FORMAT",
-        kind: Kind::Choice(&["pretty", "json"]),
-        default: "pretty",
-        help: "Form of the log on standard error: pretty for people, json (one object on each line) for collectors.",
-        example: "json",
-    },
-    Setting {
-        key: "log-level",
-        group: Group::Logging,
-        placeholder: "FILTER",
-        kind: Kind::Filter,
-        default: "info",
-        help: "What is logged: a level (off, error, warn, info, debug, trace), or a list such as \
-               info,headwater_server=debug.",
-        example: "debug",
-    },
+    logging::LOG,
+    logging::LOG_LEVEL,
 ];
 
 #[cfg(test)]
