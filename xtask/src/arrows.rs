@@ -41,13 +41,18 @@ const RULES: &[Rule] = &[
         never_uses: &["hyper", "http", "axum", "tower", "rusqlite", "rustix", "reqwest"],
     },
     Rule {
+        crate_name: "headwater-proxy",
+        may_use: &["headwater-protocol", "headwater-streams"],
+        never_uses: &["hyper", "hyper-util", "axum", "tower", "rusqlite", "rustix", "clap"],
+    },
+    Rule {
         crate_name: "headwater-projection",
         may_use: &["headwater-protocol", "headwater-streams", "headwater-sessions"],
         never_uses: &["hyper", "http", "axum", "tower", "rustix", "reqwest", "clap"],
     },
     Rule {
         crate_name: "headwater-server",
-        may_use: &["headwater-protocol", "headwater-streams", "headwater-sessions"],
+        may_use: &["headwater-protocol", "headwater-streams", "headwater-sessions", "headwater-proxy"],
         never_uses: &["rusqlite", "clap"],
     },
     Rule {
@@ -62,6 +67,7 @@ const RULES: &[Rule] = &[
             "headwater-streams",
             "headwater-storage",
             "headwater-sessions",
+            "headwater-proxy",
             "headwater-projection",
             "headwater-server",
             "headwater-client",
@@ -76,6 +82,7 @@ const RULES: &[Rule] = &[
             "headwater-streams",
             "headwater-storage",
             "headwater-sessions",
+            "headwater-proxy",
             "headwater-server",
         ],
         never_uses: &[],

@@ -61,6 +61,7 @@ pub(crate) fn command() -> Command {
         .subcommand(verify())
         .subcommand(inspect())
         .subcommand(sessions())
+        .subcommand(proxy_url())
         .subcommand(completions())
         .subcommand(man())
 }
@@ -227,6 +228,18 @@ fn sessions() -> Command {
         )
         .subcommand_required(true)
         .subcommand(reindex)
+}
+
+fn proxy_url() -> Command {
+    let command = Command::new("proxy-url").about("Sign the URL of a proxied stream").long_about(
+        "Sign the URL of a stream of the durable proxy by hand, such as for one more reader, and print it. It is good for \
+         proxy-ttl from now, or until the stream ends. No server is asked. Takes every option of serve, so that it can be \
+         given the same --config.",
+    );
+    let used = ["config", "listen", "public-url", "proxy-secret", "proxy-secret-file", "proxy-ttl"];
+    let id = Arg::new("id").value_name("ID").required(true).help("The stream's id: what follows /v1/proxy/ in its URL");
+    let shown = |arg: &Arg| used.contains(&arg.get_id().as_str());
+    with_settings(command).mut_args(|arg| if shown(&arg) { arg } else { arg.hide(true) }).arg(id)
 }
 
 fn completions() -> Command {

@@ -28,7 +28,7 @@ pub(crate) const REMOTE_RETRY_FACTOR: f64 = 2.0;
 /// Longest pause. Commands that follow ask for as long as it takes.
 pub(crate) const REMOTE_RETRY_CAP: Duration = Duration::from_secs(10);
 /// Bytes of a file of headers.
-pub(crate) const HEADER_FILE_BYTES_MAX: u64 = 64 * 1024;
+pub(crate) const FLAG_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes of one message that `append` takes from a line, a JSON value or an argument.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes that `append --bytes` reads at once; each piece is a message.

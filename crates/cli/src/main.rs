@@ -14,6 +14,7 @@ mod inspect;
 mod limits;
 mod logging;
 mod output;
+mod proxy_url;
 mod remote;
 mod serve;
 mod session;
@@ -55,6 +56,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         Some(("inspect", flags)) => inspect::inspect(flags),
         Some(("bench", flags)) => bench::bench(flags),
         Some(("session", flags)) => session::run(flags),
+        Some(("proxy-url", flags)) => proxy_url::proxy_url(flags),
         Some(("sessions", flags)) => sessions::sessions(flags),
         Some(("completions", flags)) => generate::completions(flags),
         Some(("man", flags)) => generate::man(flags),

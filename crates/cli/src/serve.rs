@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use headwater_projection::Projection;
+use headwater_proxy::Proxy;
 use headwater_server::subscriptions::Subscriptions;
 use headwater_server::{BindError, Metrics, Server};
 use headwater_sessions::Sessions;
@@ -20,7 +21,7 @@ use tokio::sync::oneshot;
 use crate::banner::{Banner, Recovered};
 use crate::failure::Failure;
 use crate::logging;
-use crate::settings::Config;
+use crate::settings::{Config, Problem};
 use crate::signals::Signals;
 
 /// Threads beside the workers: one accepts connections, the other hears signals whatever the first is doing.
@@ -114,6 +115,10 @@ async fn run<S: Store>(store: S, config: &Config, found: Found, ready: Ready) ->
     if let Some(projection) = &projection {
         server = server.with_search(Arc::new(projection.index()));
     }
+    let proxy = open_proxy(&engine, config, &found).await?;
+    if let Some(proxy) = &proxy {
+        server = server.with_proxy(proxy.clone());
+    }
     let has_sessions = sessions.is_some();
     banner(server.local_addr(), config, has_sessions, found).announce(logging::form(config));
     // Nobody may want to know.
@@ -127,6 +132,10 @@ async fn run<S: Store>(store: S, config: &Config, found: Found, ready: Ready) ->
         .await;
     // ORDER: nobody is woken any more before the streams that would wake them close.
     subscriptions.shutdown().await;
+    // ORDER: and proxied responses end before the engine that they are written to.
+    if let Some(proxy) = proxy {
+        proxy.shutdown().await;
+    }
     if let Some(upkeep) = upkeep {
         upkeep.abort();
     }
@@ -158,6 +167,30 @@ async fn open_sessions<S: Store>(
         Err(error) => {
             close(engine).await?;
             Err(Failure::Other(format!("sessions cannot be opened: {error}; run `headwater verify`")))
+        }
+    }
+}
+
+/// The durable proxy, when it is switched on. It needs a store that takes changes.
+async fn open_proxy<S: Store>(engine: &Engine<S>, config: &Config, found: &Found) -> Result<Option<Proxy<S>>, Failure> {
+    let options = config.proxy().map_err(|problem| Failure::Configuration(vec![Problem(problem)]));
+    let options = match options {
+        Ok(Some(options)) => options,
+        Ok(None) => return Ok(None),
+        Err(failure) => {
+            close(engine).await?;
+            return Err(failure);
+        }
+    };
+    match Proxy::open(engine.clone(), options).await {
+        Ok(proxy) => Ok(Some(proxy)),
+        Err(error) if found.read_only.is_some() => {
+            tracing::warn!(%error, "the store takes no changes: the proxy is not served");
+            Ok(None)
+        }
+        Err(error) => {
+            close(engine).await?;
+            Err(Failure::Other(format!("the proxy cannot be opened: {error}; run `headwater verify`")))
         }
     }
 }

@@ -184,6 +184,8 @@ fn wrong_use_ends_with_2_and_conflicts_with_8() {
         &["read", "t", "--format", "ndjson"],
         &["read", "t", "--header", "no-colon"],
         &["read", "t", "--url", "nothing"],
+        &["read", "t", "--ca-cert", "/no/such/file"],
+        &["read", "t", "--ca-cert", "Cargo.toml"],
         &["append", "t", "--file", "/no/such/file"],
         &["create", "t", "--ttl", "soon"],
     ] {

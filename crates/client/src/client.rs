@@ -53,6 +53,7 @@ impl Client {
                 retry: RetrySchedule::default(),
                 attempts_max: OPERATION_ATTEMPTS_MAX,
                 page_bytes_max: PAGE_BYTES_MAX,
+                authorities: Vec::new(),
             },
         }
     }
@@ -181,11 +182,19 @@ impl ClientBuilder {
         self
     }
 
+    /// Trusts servers whose certificates these authorities signed (PEM, one or more certificates), besides those that the
+    /// system trusts: for servers behind a company's own authority.
+    pub fn trust(mut self, pem: &[u8]) -> Self {
+        self.settings.authorities.extend_from_slice(pem);
+        self.settings.authorities.push(b'\n');
+        self
+    }
+
     /// The client.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the URL is not `http` or `https`, a header cannot be sent, or the system's certificates
-    /// cannot be used.
+    /// [`Error::Invalid`] when the URL is not `http` or `https`, a header cannot be sent, or the system's certificates or
+    /// the trusted ones cannot be used.
     pub fn build(self) -> Result<Client, Error> {
         self.settings.fields.check()?;
         Ok(Client { base: parse(&self.base)?, transport: Transport::new(self.settings)? })

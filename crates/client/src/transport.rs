@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) retry: RetrySchedule,
     pub(crate) attempts_max: u32,
     pub(crate) page_bytes_max: usize,
+    /// PEM certificates of authorities that are trusted on top of the system's.
+    pub(crate) authorities: Vec<u8>,
 }
 
 /// Sends calls. Cloning is cheap and shares the connections.
@@ -83,7 +85,7 @@ impl Transport {
     pub(crate) fn new(settings: Settings) -> Result<Self, Error> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("headwater-client/", env!("CARGO_PKG_VERSION")))
-            .tls_backend_preconfigured(tls()?)
+            .tls_backend_preconfigured(tls(&settings.authorities)?)
             .connect_timeout(settings.connect_timeout)
             .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
@@ -209,18 +211,27 @@ pub(crate) fn bare(error: reqwest::Error) -> crate::error::Cause {
     Arc::new(error.without_url())
 }
 
-/// rustls on ring, trusting whom the system trusts. Told here and not installed for the process: a library does not
-/// choose for the program it is part of.
-fn tls() -> Result<rustls::ClientConfig, Error> {
-    use rustls_platform_verifier::BuilderVerifierExt;
+/// rustls on ring, trusting whom the system trusts and those who signed as `authorities`. Told here and not installed for
+/// the process: a library does not choose for the program it is part of.
+fn tls(authorities: &[u8]) -> Result<rustls::ClientConfig, Error> {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+    use rustls_platform_verifier::Verifier;
 
+    let roots: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(authorities)
+        .collect::<Result<_, _>>()
+        .map_err(|error| Error::invalid(format!("an authority's certificate is no PEM: {error}")))?;
+    if roots.is_empty() && !authorities.is_empty() {
+        return Err(Error::invalid("the authorities' certificates hold no BEGIN CERTIFICATE"));
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let failed = |error: rustls::Error| Error::invalid(format!("TLS cannot be set up: {error}"));
+    let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(failed)?;
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(failed)?
-        .with_platform_verifier()
-        .map_err(failed)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)

@@ -35,6 +35,24 @@ pub const PRODUCER_RECEIVED_SEQ: &str = "producer-received-seq";
 /// Signs a webhook delivery.
 pub const WEBHOOK_SIGNATURE: &str = "webhook-signature";
 
+/// To the proxy: the URL to call.
+pub const UPSTREAM_URL: &str = "upstream-url";
+/// To the proxy: the method to call it with.
+pub const UPSTREAM_METHOD: &str = "upstream-method";
+/// To the proxy: the `Authorization` that the upstream gets.
+pub const UPSTREAM_AUTHORIZATION: &str = "upstream-authorization";
+/// From the proxy: the `Content-Type` of the upstream's response.
+pub const UPSTREAM_CONTENT_TYPE: &str = "upstream-content-type";
+/// From the proxy: the status of an upstream that refused.
+pub const UPSTREAM_STATUS: &str = "upstream-status";
+/// From the proxy: what ended the upstream's response; an extension of Headwater.
+pub const UPSTREAM_OUTCOME: &str = "upstream-outcome";
+
+/// The proxy's headers that requests carry.
+pub const PROXY_REQUEST_HEADERS: [&str; 3] = [UPSTREAM_URL, UPSTREAM_METHOD, UPSTREAM_AUTHORIZATION];
+/// The proxy's headers that answers carry.
+pub const PROXY_RESPONSE_HEADERS: [&str; 3] = [UPSTREAM_CONTENT_TYPE, UPSTREAM_STATUS, UPSTREAM_OUTCOME];
+
 /// The protocol's headers that requests carry: what a browser must be allowed to send.
 pub const REQUEST_HEADERS: [&str; 10] = [
     STREAM_TTL,

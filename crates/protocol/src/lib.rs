@@ -12,6 +12,7 @@ mod lifetime;
 mod offset;
 mod path;
 mod producer;
+mod public_address;
 mod url_path;
 
 pub mod header;
@@ -28,4 +29,5 @@ pub use lifetime::{InvalidLifetime, Lifetime, TtlSeconds};
 pub use offset::{InvalidOffset, Offset, ReadFrom};
 pub use path::{InvalidPath, RESERVED_SEGMENT, StreamPath};
 pub use producer::{Epoch, InvalidProducer, ProducerId, ProducerSeq, ProducerStamp, StreamSeq};
+pub use public_address::is_public_address;
 pub use url_path::{path_from_url, path_to_url, segment_from_url, segment_to_url};

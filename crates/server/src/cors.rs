@@ -1,6 +1,6 @@
 //! What browsers are told (protocol section 12.7 and the Fetch standard): on every answer, errors included.
 
-use headwater_protocol::header::{REQUEST_HEADERS, RESPONSE_HEADERS};
+use headwater_protocol::header::{PROXY_REQUEST_HEADERS, PROXY_RESPONSE_HEADERS, REQUEST_HEADERS, RESPONSE_HEADERS};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -34,8 +34,8 @@ impl Cors {
     pub(crate) fn new(origins: CorsOrigins) -> Self {
         Self {
             origins,
-            allowed_headers: list(&REQUEST_HEADERS, &PLAIN_REQUEST_HEADERS),
-            exposed_headers: list(&RESPONSE_HEADERS, &PLAIN_RESPONSE_HEADERS),
+            allowed_headers: list([&REQUEST_HEADERS[..], &PROXY_REQUEST_HEADERS, &PLAIN_REQUEST_HEADERS]),
+            exposed_headers: list([&RESPONSE_HEADERS[..], &PROXY_RESPONSE_HEADERS, &PLAIN_RESPONSE_HEADERS]),
         }
     }
 
@@ -78,7 +78,6 @@ impl Cors {
     }
 }
 
-fn list(protocol: &[&str], plain: &[&str]) -> HeaderValue {
-    let names: Vec<&str> = protocol.iter().chain(plain).copied().collect();
-    HeaderValue::try_from(names.join(", ")).expect("header names and commas are visible ASCII")
+fn list(names: [&[&str]; 3]) -> HeaderValue {
+    HeaderValue::try_from(names.concat().join(", ")).expect("header names and commas are visible ASCII")
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use headwater_protocol::{RESERVED_SEGMENT, StreamPath};
+use headwater_proxy::Proxy;
 use headwater_streams::{Engine, Store};
 use http::header::{CACHE_CONTROL, HOST};
 use http::request::Parts;
@@ -19,6 +20,7 @@ use crate::limits::REQUEST_ID_BYTES_MAX;
 use crate::metrics::WorkerMetrics;
 use crate::operation::Operation;
 use crate::problem::{Code, Problem};
+use crate::proxy::Refusal;
 use crate::response::{Answer, Content, EdgeBody, NO_STORE};
 use crate::sessions::{Failure, Mounted, Told};
 use crate::vitals::InFlight;
@@ -34,6 +36,8 @@ pub(crate) struct Edge<S: Store> {
     pub(crate) control: axum::Router,
     /// `None` for a server of streams alone.
     pub(crate) sessions: Option<Mounted<S>>,
+    /// `None` for a server that calls nobody.
+    pub(crate) proxy: Option<Proxy<S>>,
     cors: Cors,
     stopping: AtomicBool,
 }
@@ -45,9 +49,10 @@ impl<S: Store> Edge<S> {
         metrics: Arc<WorkerMetrics>,
         control: axum::Router,
         sessions: Option<Mounted<S>>,
+        proxy: Option<Proxy<S>>,
     ) -> Arc<Self> {
         let cors = Cors::new(config.cors_origins.clone());
-        Arc::new(Self { engine, config, metrics, control, sessions, cors, stopping: AtomicBool::new(false) })
+        Arc::new(Self { engine, config, metrics, control, sessions, proxy, cors, stopping: AtomicBool::new(false) })
     }
 
     /// The server is stopping: live readers end as soon as they are polled.
@@ -182,6 +187,8 @@ fn refuse<S: Store>(problem: Problem, head: &Parts, operation: Operation, in_fli
     let is_head = head.method == Method::HEAD;
     let mut response = if operation.is_of_sessions() {
         Failure::from(problem).into_response().map(Content::Control)
+    } else if operation.is_of_proxy() {
+        Refusal::from(problem).answer(&head.method)
     } else {
         problem.render(&id).map(|body: Bytes| if is_head { Content::Empty } else { Content::Full(body) })
     };

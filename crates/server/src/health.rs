@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use headwater_proxy::Proxy;
 use headwater_sessions::SessionSearch;
 use headwater_streams::{Engine, Store};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -24,6 +25,7 @@ pub(crate) struct Observed<S: Store> {
     pub(crate) engine: Engine<S>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) search: Option<Arc<dyn SessionSearch>>,
+    pub(crate) proxy: Option<Proxy<S>>,
 }
 
 pub(crate) fn router<S: Store>(observed: Observed<S>) -> Router {
@@ -56,7 +58,8 @@ fn is_ready<S: Store>(engine: &Engine<S>) -> Response {
 fn figures<S: Store>(observed: &Observed<S>) -> Response {
     let engine = &observed.engine;
     let search = observed.search.as_ref().map(|search| search.status());
-    let figures = observed.metrics.render(engine.live_readers(), engine.store_stats(), search.as_ref());
+    let proxy = observed.proxy.as_ref().map(Proxy::figures);
+    let figures = observed.metrics.render(engine.live_readers(), engine.store_stats(), search.as_ref(), proxy.as_ref());
     ([(CONTENT_TYPE, OPENMETRICS), (CACHE_CONTROL, "no-store")], figures).into_response()
 }
 

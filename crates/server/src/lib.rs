@@ -16,6 +16,7 @@ mod http1;
 mod metrics;
 mod operation;
 mod problem;
+mod proxy;
 mod request;
 mod response;
 mod router;

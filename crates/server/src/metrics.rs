@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use headwater_proxy::Figures;
 use headwater_sessions::SearchStatus;
 use headwater_streams::{Observer, StoreStats};
 use http::{Method, StatusCode};
@@ -73,8 +74,14 @@ impl Metrics {
     }
 
     /// All figures as OpenMetrics text.
-    pub(crate) fn render(&self, live_readers: usize, store: StoreStats, search: Option<&SearchStatus>) -> String {
-        render::render(self, live_readers, store, search)
+    pub(crate) fn render(
+        &self,
+        live_readers: usize,
+        store: StoreStats,
+        search: Option<&SearchStatus>,
+        proxy: Option<&Figures>,
+    ) -> String {
+        render::render(self, live_readers, store, search, proxy)
     }
 
     pub(crate) fn worker(&self) -> Arc<WorkerMetrics> {

@@ -21,12 +21,16 @@ pub(crate) enum Operation {
     SessionPublish,
     /// Following a session or an agent.
     SessionFollow,
+    /// The proxy, reads and what follows excepted.
+    Proxy,
+    /// Sending a request on through the proxy.
+    ProxyCreate,
     /// Nothing this server knows.
     Unknown,
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Create,
         Self::Append,
         Self::Read,
@@ -40,6 +44,8 @@ impl Operation {
         Self::Session,
         Self::SessionPublish,
         Self::SessionFollow,
+        Self::Proxy,
+        Self::ProxyCreate,
         Self::Unknown,
     ];
 
@@ -58,6 +64,8 @@ impl Operation {
             Self::Session => "session",
             Self::SessionPublish => "session_publish",
             Self::SessionFollow => "session_follow",
+            Self::Proxy => "proxy",
+            Self::ProxyCreate => "proxy_create",
             Self::Unknown => "unknown",
         }
     }
@@ -65,5 +73,10 @@ impl Operation {
     /// Whether it is answered in the form of sessions.
     pub(crate) const fn is_of_sessions(self) -> bool {
         matches!(self, Self::Session | Self::SessionPublish | Self::SessionFollow)
+    }
+
+    /// Whether it is answered in the form of the proxy.
+    pub(crate) const fn is_of_proxy(self) -> bool {
+        matches!(self, Self::Proxy | Self::ProxyCreate)
     }
 }

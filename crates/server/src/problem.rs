@@ -146,6 +146,11 @@ impl Problem {
         Self::new(Code::ContentTypeDiffers, format!("the stream's content type is {expected}"))
     }
 
+    /// What it says to people, the headers that go with it, and the cause for the log.
+    pub(crate) fn into_parts(self) -> (Cow<'static, str>, Vec<(HeaderName, HeaderValue)>, Option<String>) {
+        (self.detail, self.headers, self.cause)
+    }
+
     /// What it says to people, and the cause for the log.
     pub(crate) fn into_words(self) -> (Cow<'static, str>, Option<String>) {
         (self.detail, self.cause)

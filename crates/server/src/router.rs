@@ -7,7 +7,7 @@ use headwater_protocol::header::PRODUCER_ID;
 use headwater_protocol::{RESERVED_SEGMENT, ReadFrom, StreamPath, path_from_url};
 use headwater_streams::Store;
 use http::request::Parts;
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request};
 use tower::ServiceExt as _;
 
 use crate::body::RequestBody;
@@ -15,11 +15,11 @@ use crate::edge::{Edge, host};
 use crate::health::Observed;
 use crate::operation::Operation;
 use crate::problem::{Code, Problem, STREAM_METHODS};
-use crate::request::{self, Live};
+use crate::request::{self, Live, Query};
 use crate::response::{Answer, Content};
 use crate::sessions;
 use crate::streams::{append, create, delete, head, list, long_poll, read, sse};
-use crate::{body, console, health};
+use crate::{body, console, health, proxy};
 
 type Outcome<S> = Result<Answer<S>, Problem>;
 
@@ -52,6 +52,7 @@ enum Target {
     Root,
     Stream(StreamPath),
     Sessions,
+    Proxy,
     Control,
 }
 
@@ -61,6 +62,12 @@ pub(crate) async fn route<S: Store>(edge: &Arc<Edge<S>>, head: &Parts, body: Req
         Ok(target) => target,
         Err(problem) => return (Operation::Unknown, Err(problem)),
     };
+    if let (Target::Proxy, Some(mounted)) = (&target, &edge.proxy) {
+        return match head.method {
+            Method::OPTIONS => (Operation::Preflight, Ok(proxy::preflight(edge, head))),
+            _ => Box::pin(proxy::route(edge, mounted, head, body)).await,
+        };
+    }
     if head.method == Method::OPTIONS {
         let methods = match (&target, &edge.sessions) {
             (Target::Sessions, Some(mounted)) => Box::pin(mounted.methods(&head.uri)).await,
@@ -76,7 +83,9 @@ pub(crate) async fn route<S: Store>(edge: &Arc<Edge<S>>, head: &Parts, body: Req
         Target::Root => {
             return (Operation::Unknown, Err(Problem::new(Code::NotFound, "the stream root itself is no stream")));
         }
-        Target::Control => return (Operation::Control, Box::pin(call(edge, &edge.control, head, body)).await),
+        Target::Control | Target::Proxy => {
+            return (Operation::Control, Box::pin(call(edge, &edge.control, head, body)).await);
+        }
         Target::Sessions => {
             let operation = sessions::operation(&head.method, head.uri.path());
             let Some(mounted) = &edge.sessions else { return (operation, Err(nothing_here())) };
@@ -105,6 +114,9 @@ pub(crate) async fn route<S: Store>(edge: &Arc<Edge<S>>, head: &Parts, body: Req
 pub(crate) fn is_append<S: Store>(edge: &Edge<S>, head: &Parts) -> bool {
     let path = head.uri.path();
     if head.method != Method::POST {
+        return false;
+    }
+    if edge.proxy.is_some() && proxy::is_route(path) {
         return false;
     }
     if sessions::is_route(path) {
@@ -136,6 +148,9 @@ fn target<S: Store>(edge: &Edge<S>, head: &Parts) -> Result<Target, Problem> {
     host(head)?;
     if edge.sessions.is_some() && sessions::is_route(path) {
         return Ok(Target::Sessions);
+    }
+    if edge.proxy.is_some() && proxy::is_route(path) {
+        return Ok(Target::Proxy);
     }
     if edge.config.serves_console && (console::is_route(path) || path == "/" && console::is_looking(&head.headers)) {
         return Ok(Target::Control);
@@ -185,12 +200,7 @@ async fn get<S: Store>(edge: &Arc<Edge<S>>, path: &StreamPath, head: &Parts) -> 
         Err(problem) => return (Operation::Read, Err(problem)),
     };
     let from = query.offset.unwrap_or(ReadFrom::Start);
-    let echoed = query.cursor.as_deref();
-    let operation = match query.live {
-        Live::No => Operation::Read,
-        Live::LongPoll => Operation::LongPoll,
-        Live::Sse => Operation::Sse,
-    };
+    let operation = reading(query.live);
     if from == ReadFrom::Start && is_kept(edge, path) {
         match Box::pin(sessions::snapshot(edge, path, &query, head.uri.query())).await {
             Ok(None) => {}
@@ -198,12 +208,32 @@ async fn get<S: Store>(edge: &Arc<Edge<S>>, path: &StreamPath, head: &Parts) -> 
             Err(problem) => return (operation, Err(problem)),
         }
     }
-    let outcome = match query.live {
-        Live::No => Box::pin(read::read(edge, path, from, &head.headers)).await,
-        Live::LongPoll => Box::pin(long_poll::long_poll(edge, path, from, echoed, &head.headers)).await,
+    (operation, read_stream(edge, path, &query, &head.headers).await)
+}
+
+/// What a read is, for metrics and logs.
+pub(crate) fn reading(live: Live) -> Operation {
+    match live {
+        Live::No => Operation::Read,
+        Live::LongPoll => Operation::LongPoll,
+        Live::Sse => Operation::Sse,
+    }
+}
+
+/// Reads a stream in the way that the query asks for.
+pub(crate) async fn read_stream<S: Store>(
+    edge: &Arc<Edge<S>>,
+    path: &StreamPath,
+    query: &Query<'_>,
+    headers: &HeaderMap,
+) -> Outcome<S> {
+    let from = query.offset.unwrap_or(ReadFrom::Start);
+    let echoed = query.cursor.as_deref();
+    match query.live {
+        Live::No => Box::pin(read::read(edge, path, from, headers)).await,
+        Live::LongPoll => Box::pin(long_poll::long_poll(edge, path, from, echoed, headers)).await,
         Live::Sse => Box::pin(sse::sse(edge, path, from, echoed)).await,
-    };
-    (operation, outcome)
+    }
 }
 
 /// Hands a request to routes of axum, with its body taken under the same bounds as any other.

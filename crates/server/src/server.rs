@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::{io, thread};
 
+use headwater_proxy::Proxy;
 use headwater_sessions::{SessionSearch, Sessions};
 use headwater_streams::{Engine, Store};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -34,6 +35,7 @@ pub struct Server<S: Store> {
     mounted: axum::Router,
     sessions: Option<Sessions<S>>,
     search: Option<Arc<dyn SessionSearch>>,
+    proxy: Option<Proxy<S>>,
     listener: TcpListener,
     local_addr: SocketAddr,
 }
@@ -63,6 +65,7 @@ impl<S: Store> Server<S> {
             mounted: axum::Router::new(),
             sessions: None,
             search: None,
+            proxy: None,
             listener,
             local_addr,
         })
@@ -97,6 +100,13 @@ impl<S: Store> Server<S> {
         self
     }
 
+    /// Serves this proxy, of the server's own engine, under `/v1/proxy`.
+    #[must_use]
+    pub fn with_proxy(mut self, proxy: Proxy<S>) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
@@ -107,7 +117,12 @@ impl<S: Store> Server<S> {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let stop = CancellationToken::new();
         let (config, search) = (&self.config, &self.search);
-        let observed = Observed { engine: self.engine.clone(), metrics: self.metrics.clone(), search: search.clone() };
+        let observed = Observed {
+            engine: self.engine.clone(),
+            metrics: self.metrics.clone(),
+            search: search.clone(),
+            proxy: self.proxy.clone(),
+        };
         let console = config.serves_console.then(|| console::router(config, self.sessions.is_some()));
         let control = router::control(observed, console, self.mounted);
         let mounted = self.sessions.map(|sessions| {
@@ -121,6 +136,7 @@ impl<S: Store> Server<S> {
                 self.metrics.worker(),
                 control.clone(),
                 mounted.clone(),
+                self.proxy.clone(),
             );
             Worker::start(number, edge, stop.clone())
         });

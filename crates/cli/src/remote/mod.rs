@@ -12,7 +12,7 @@ pub(crate) use failure::Subject;
 
 use crate::failure::Failure;
 use crate::limits::{
-    HEADER_FILE_BYTES_MAX, REMOTE_ATTEMPTS_MAX, REMOTE_RETRY_CAP, REMOTE_RETRY_FACTOR, REMOTE_RETRY_INITIAL,
+    FLAG_FILE_BYTES_MAX, REMOTE_ATTEMPTS_MAX, REMOTE_RETRY_CAP, REMOTE_RETRY_FACTOR, REMOTE_RETRY_INITIAL,
 };
 use crate::output;
 
@@ -26,6 +26,8 @@ pub(crate) struct Remote {
     pub(crate) url: String,
     /// Headers for every request, as they were given.
     pub(crate) headers: Vec<(String, String)>,
+    /// PEM of an authority that is trusted besides the system's.
+    pub(crate) authority: Option<Vec<u8>>,
     pub(crate) told: Told,
 }
 
@@ -39,7 +41,7 @@ pub(crate) struct Told {
 }
 
 /// The flags of a command that talks to a server.
-pub(crate) fn flags() -> [Arg; 4] {
+pub(crate) fn flags() -> [Arg; 5] {
     [
         Arg::new("url")
             .long("url")
@@ -55,6 +57,13 @@ pub(crate) fn flags() -> [Arg; 4] {
             .action(ArgAction::Append)
             .help_heading("Server")
             .help("Header for all requests, such as 'Authorization: Bearer …'; @FILE reads headers from a file"),
+        Arg::new("ca-cert")
+            .long("ca-cert")
+            .value_name("FILE")
+            .env("HEADWATER_CA_CERT")
+            .hide_env_values(true)
+            .help_heading("Server")
+            .help("Trust this authority (PEM) for https, besides those the system trusts"),
         Arg::new("quiet")
             .long("quiet")
             .short('q')
@@ -74,12 +83,15 @@ impl Remote {
     pub(crate) fn of(flags: &ArgMatches) -> Result<Self, Failure> {
         let url = flags.get_one::<String>("url").expect("the flag has a default").clone();
         let told = Told { quiet: flags.get_flag("quiet"), json: flags.get_flag("json") };
-        Ok(Self { url, headers: headers(flags)?, told })
+        Ok(Self { url, headers: headers(flags)?, authority: authority(flags)?, told })
     }
 
     /// A client for streams. It gives up soon: somebody waits.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        let client = Client::builder(&self.url).fields(self.fields()).retry(schedule());
+        let mut client = Client::builder(&self.url).fields(self.fields()).retry(schedule());
+        if let Some(authority) = &self.authority {
+            client = client.trust(authority);
+        }
         client.attempts_max(REMOTE_ATTEMPTS_MAX).build().map_err(|error| Subject::Url.failed(error))
     }
 
@@ -149,13 +161,23 @@ fn headers(flags: &ArgMatches) -> Result<Vec<(String, String)>, Failure> {
 }
 
 fn header_file(file: &Path) -> Result<String, Failure> {
+    text_file(file, "the headers", "--header @")
+}
+
+fn authority(flags: &ArgMatches) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(file) = flags.get_one::<String>("ca-cert") else { return Ok(None) };
+    text_file(Path::new(file), "the certificates", "--ca-cert").map(|text| Some(text.into_bytes()))
+}
+
+/// Reads a file that a flag names.
+fn text_file(file: &Path, what: &str, flag: &str) -> Result<String, Failure> {
     let failed = |error: String| {
         let file = file.display();
-        Failure::Usage(format!("cannot read the headers in {file}: {error}; check the path after --header @"))
+        Failure::Usage(format!("cannot read {what} in {file}: {error}; check the path after {flag}"))
     };
     let bytes = std::fs::metadata(file).map_err(|error| failed(error.to_string()))?.len();
-    if bytes > HEADER_FILE_BYTES_MAX {
-        return Err(failed(format!("it is larger than {HEADER_FILE_BYTES_MAX} bytes")));
+    if bytes > FLAG_FILE_BYTES_MAX {
+        return Err(failed(format!("it is larger than {FLAG_FILE_BYTES_MAX} bytes")));
     }
     std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))
 }

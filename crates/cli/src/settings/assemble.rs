@@ -3,8 +3,10 @@
 //! The defaults of the table and those of the crates are the same numbers; a test below holds them together.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 use headwater_projection::{ProjectionLimits, ProjectionOptions};
+use headwater_proxy::{Allowlist, PrivateHosts, ProxyConfig, ProxyLimits, Secrets};
 use headwater_server::subscriptions::{LocalWebhooks, SubscriptionOptions};
 use headwater_server::{ServerConfig, ServerLimits};
 use headwater_sessions::SessionsConfig;
@@ -14,6 +16,7 @@ use headwater_streams::limits::EngineLimits;
 use headwater_streams::subscriptions::limits::SubscriptionLimits;
 
 use super::check::Config;
+use super::layers::read_bounded;
 
 /// Why the conversions below cannot fail: the text was parsed by the same type when it was checked.
 const CHECKED: &str = "the text was accepted by this type when the configuration was checked";
@@ -99,6 +102,40 @@ impl Config {
         Some(ProjectionOptions { file, retention_ms, limits: ProjectionLimits::default() })
     }
 
+    /// What the durable proxy takes; `None` when it is off.
+    ///
+    /// # Errors
+    /// What is wrong with the file of secrets.
+    pub(crate) fn proxy(&self) -> Result<Option<ProxyConfig>, String> {
+        if !self.has_proxy() {
+            return Ok(None);
+        }
+        let mut secrets = self.texts("proxy-secret").to_vec();
+        if let Some(file) = self.optional_file("proxy-secret-file") {
+            secrets.extend(secrets_of(file)?);
+        }
+        let patterns = self.texts("proxy-allow").iter().map(|pattern| pattern.parse().expect(CHECKED));
+        Ok(Some(ProxyConfig {
+            secrets: Secrets::new(secrets).map_err(|error| format!("proxy-secret-file: {error}"))?,
+            allowlist: Allowlist::new(patterns.collect()),
+            private_hosts: PrivateHosts::new(self.texts("proxy-private-host").iter().cloned()),
+            durability: self.durability(),
+            limits: self.proxy_limits(),
+        }))
+    }
+
+    fn proxy_limits(&self) -> ProxyLimits {
+        ProxyLimits {
+            upstreams_max: self.count("proxy-upstreams-max"),
+            response_bytes_max: self.size("proxy-response-max"),
+            response_head_bytes_max: self.bytes("proxy-headers-max"),
+            head_timeout: self.duration("proxy-head-timeout"),
+            idle_timeout: self.duration("proxy-idle-timeout"),
+            total_timeout: self.duration("proxy-time-max"),
+            lifetime: self.duration("proxy-ttl"),
+        }
+    }
+
     /// What acknowledged means.
     pub(crate) fn durability(&self) -> Durability {
         if self.text("store") == "memory" { Durability::Ephemeral } else { Durability::Durable }
@@ -122,6 +159,14 @@ impl Config {
     fn bytes(&self, key: &str) -> usize {
         usize::try_from(self.size(key)).unwrap_or(usize::MAX)
     }
+}
+
+/// The secrets of a file, one on each line.
+pub(crate) fn secrets_of(file: &Path) -> Result<Vec<String>, String> {
+    let told =
+        |error| format!("cannot read {}: {error}; check the path given with --proxy-secret-file", file.display());
+    let text = read_bounded(file).map_err(told)?;
+    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
 #[cfg(test)]
@@ -154,6 +199,12 @@ mod tests {
     fn the_defaults_are_those_of_sessions() {
         let ours = defaults().sessions().unwrap();
         assert_eq!(format!("{ours:?}"), format!("{:?}", SessionsConfig::default()));
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_proxy() {
+        assert_eq!(defaults().proxy_limits(), ProxyLimits::default());
+        assert!(defaults().proxy().unwrap().is_none(), "the proxy is off without a secret");
     }
 
     #[test]

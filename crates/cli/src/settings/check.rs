@@ -8,7 +8,10 @@ use std::time::Duration;
 use super::layers::{Layers, Origin, Problem};
 use super::setting::Setting;
 use super::table::SETTINGS;
-use super::value::{Value, size_text};
+use super::value::{Hidden, Value, size_text};
+
+/// Where the proxy is served.
+const PROXY_PREFIX: &str = "/v1/proxy";
 
 /// A valid configuration. It cannot be changed after it was checked.
 #[derive(Debug)]
@@ -78,12 +81,22 @@ impl Config {
             }
         }
         let root = self.text("root");
-        if self.text("console") == "on" && (root == "/console" || root.starts_with("/console/")) {
-            problems.push(Problem(format!(
-                "root ({root}) lies where the console lives: no stream could be reached; choose another root or turn console off"
-            )));
+        let lies_in = |prefix: &str| root == prefix || root.starts_with(&format!("{prefix}/"));
+        if self.has_proxy() && lies_in(PROXY_PREFIX) {
+            let advice = "choose another --root";
+            problems
+                .push(Problem(format!("root ({root}) lies where the proxy is served, under {PROXY_PREFIX}; {advice}")));
+        }
+        if self.text("console") == "on" && lies_in("/console") {
+            let advice = "no stream could be reached; choose another root or turn console off";
+            problems.push(Problem(format!("root ({root}) lies where the console lives: {advice}")));
         }
         problems
+    }
+
+    /// Whether the durable proxy is served.
+    pub(crate) fn has_proxy(&self) -> bool {
+        !self.texts("proxy-secret").is_empty() || self.optional_file("proxy-secret-file").is_some()
     }
 
     fn warn_of_what_has_no_effect(&mut self) {
@@ -93,6 +106,15 @@ impl Config {
         }
         if self.text("sessions") != "on" && self.optional_file("sessions-sql").is_some() {
             let warning = "sessions-sql has no effect with sessions off: no sessions are copied";
+            self.warnings.push(Problem(warning.to_owned()));
+        }
+        let allows = !self.texts("proxy-allow").is_empty();
+        if allows && !self.has_proxy() {
+            let warning = "proxy-allow has no effect without proxy-secret: the proxy is off";
+            self.warnings.push(Problem(warning.to_owned()));
+        }
+        if self.has_proxy() && !allows {
+            let warning = "the proxy refuses every URL: no proxy-allow says what it may call";
             self.warnings.push(Problem(warning.to_owned()));
         }
     }
@@ -142,6 +164,13 @@ impl Config {
         match &self.entry(key).value {
             Value::Origins(origins) => origins,
             other => panic!("{key} is {other:?}, not a list of origins"),
+        }
+    }
+
+    pub(crate) fn texts(&self, key: &str) -> &[String] {
+        match &self.entry(key).value {
+            Value::Texts(texts) | Value::Secrets(Hidden(texts)) => texts,
+            other => panic!("{key} is {other:?}, not a list of texts"),
         }
     }
 

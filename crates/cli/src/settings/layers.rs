@@ -198,7 +198,7 @@ fn suggestion<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> String
         .map_or_else(String::new, |(_, name)| format!("; did you mean {name}?"))
 }
 
-fn read_bounded(file: &Path) -> std::io::Result<String> {
+pub(super) fn read_bounded(file: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     std::fs::File::open(file)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
     if text.len() as u64 > FILE_BYTES_MAX {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::check::Config;
 use super::setting::{Group, Setting};
-use super::value::{Value, duration_text, size_text};
+use super::value::{Hidden, Value, duration_text, size_text};
 
 impl Config {
     /// TOML that `--config` accepts and that means the same; each value is followed by where it came from.
@@ -24,6 +24,9 @@ impl Config {
 
 fn assignment(setting: &Setting, value: &Value) -> String {
     match toml_value(value) {
+        None if matches!(value, Value::Secrets(Hidden(secrets)) if !secrets.is_empty()) => {
+            format!("# {} is set and not shown", setting.key)
+        }
         Some(value) => format!("{} = {value}", setting.key),
         None => format!("# {} is not set", setting.key),
     }
@@ -40,7 +43,10 @@ fn toml_value(value: &Value) -> Option<toml::Value> {
         Value::Origins(origins) => {
             return Some(origins.iter().cloned().map(toml::Value::String).collect::<Vec<_>>().into());
         }
-        Value::Unset => return None,
+        Value::Texts(texts) if !texts.is_empty() => {
+            return Some(texts.iter().cloned().map(toml::Value::String).collect::<Vec<_>>().into());
+        }
+        Value::Texts(_) | Value::Secrets(_) | Value::Unset => return None,
     };
     Some(toml::Value::String(text))
 }

@@ -27,13 +27,14 @@ pub(crate) enum Group {
     Storage,
     Protocol,
     Sessions,
+    Proxy,
     Limits,
     Logging,
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Network, Self::Storage, Self::Protocol, Self::Sessions, Self::Limits, Self::Logging];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Network, Self::Storage, Self::Protocol, Self::Sessions, Self::Proxy, Self::Limits, Self::Logging];
 
     pub(crate) fn title(self) -> &'static str {
         match self {
@@ -41,6 +42,7 @@ impl Group {
             Self::Storage => "Storage",
             Self::Protocol => "Protocol",
             Self::Sessions => "Sessions",
+            Self::Proxy => "Proxy",
             Self::Limits => "Limits",
             Self::Logging => "Logging",
         }
@@ -69,6 +71,7 @@ impl Setting {
             }
             Origin::Default => (self.key.to_owned(), self.example.to_owned()),
         };
+        let given = if self.kind.is_secret() { "what was given" } else { given };
         let accepted = self.kind.accepted();
         format!("{name}: {given:?} is not acceptable; accepted: {accepted}; example: {example}")
     }
@@ -76,7 +79,7 @@ impl Setting {
     fn example_in_file(&self) -> String {
         match self.kind {
             Kind::Count { .. } | Kind::Cores { .. } => self.example.to_owned(),
-            Kind::Origins => format!("[{:?}]", self.example),
+            kind if kind.is_list() => format!("[{:?}]", self.example),
             _ => format!("{:?}", self.example),
         }
     }

@@ -1,5 +1,7 @@
 //! Every option of `serve`, one row each.
 
+mod logging;
+mod proxy;
 mod sessions;
 
 use super::setting::{Group, Setting};
@@ -189,6 +191,18 @@ pub(crate) const SETTINGS: &[Setting] = &[
     SESSIONS_RETENTION,
     SESSIONS_MEMORY_MAX,
     SESSIONS_SQL,
+    // Proxy
+    proxy::SECRET,
+    proxy::SECRET_FILE,
+    proxy::ALLOW,
+    proxy::PRIVATE_HOST,
+    proxy::TTL,
+    proxy::UPSTREAMS_MAX,
+    proxy::RESPONSE_MAX,
+    proxy::HEADERS_MAX,
+    proxy::HEAD_TIMEOUT,
+    proxy::IDLE_TIMEOUT,
+    proxy::TIME_MAX,
     // Limits
     Setting {
         key: "body-max",
@@ -371,25 +385,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         example: "10s",
     },
     // Logging
-    Setting {
-        key: "log",
-        group: Group::Logging,
-        placeholder: "FORMAT",
-        kind: Kind::Choice(&["pretty", "json"]),
-        default: "pretty",
-        help: "Form of the log on standard error: pretty for people, json (one object on each line) for collectors.",
-        example: "json",
-    },
-    Setting {
-        key: "log-level",
-        group: Group::Logging,
-        placeholder: "FILTER",
-        kind: Kind::Filter,
-        default: "info",
-        help: "What is logged: a level (off, error, warn, info, debug, trace), or a list such as \
-               info,headwater_server=debug.",
-        example: "debug",
-    },
+    logging::LOG,
+    logging::LOG_LEVEL,
 ];
 
 #[cfg(test)]

@@ -3,11 +3,14 @@
 //! A [`Kind`] parses the texts of one option and describes, in words, what it accepts. It knows neither the option's
 //! name nor where the text came from; whoever reports a refusal adds both.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use headwater_proxy::limits::SECRET_BYTES_MIN;
+use headwater_proxy::{Secrets, UrlPattern};
 use headwater_server::{CorsOrigins, PublicUrl, StreamRoot};
 use tracing_subscriber::EnvFilter;
 
@@ -21,6 +24,12 @@ pub(crate) enum Kind {
     UrlPath,
     Url,
     Origins,
+    /// Texts that nobody else may see, or none.
+    Secrets,
+    /// URLs that may be called, or none.
+    UrlPatterns,
+    /// Host names, or none.
+    Hosts,
     Filter,
     Choice(&'static [&'static str]),
     /// Inclusive bounds in milliseconds.
@@ -52,6 +61,8 @@ pub(crate) enum Value {
     File(PathBuf),
     Text(String),
     Origins(Vec<String>),
+    Texts(Vec<String>),
+    Secrets(Hidden),
     Duration(Duration),
     Size(u64),
     Count(u64),
@@ -59,11 +70,25 @@ pub(crate) enum Value {
     Unset,
 }
 
+/// Texts that are not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Hidden(pub(crate) Vec<String>);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hidden({})", self.0.len())
+    }
+}
+
 impl Kind {
     /// The value that `texts` stand for; several only for a list. `None` when they are not acceptable.
     pub(crate) fn parse(self, texts: &[String]) -> Option<Value> {
-        if let Self::Origins = self {
-            return origins(texts);
+        match self {
+            Self::Origins => return origins(texts),
+            Self::Secrets => return some(texts, is_secret).map(|secrets| Value::Secrets(Hidden(secrets))),
+            Self::UrlPatterns => return some(texts, |text| text.parse::<UrlPattern>().is_ok()).map(Value::Texts),
+            Self::Hosts => return some(texts, is_host).map(Value::Texts),
+            _ => {}
         }
         let [text] = texts else { return None };
         match self {
@@ -91,7 +116,7 @@ impl Kind {
                 Some(Value::Count(cores.min(max)))
             }
             Self::Cores { max } => Self::Count { min: 1, max }.parse(texts),
-            Self::Origins => unreachable!("handled above"),
+            Self::Origins | Self::Secrets | Self::UrlPatterns | Self::Hosts => unreachable!("handled above"),
         }
     }
 
@@ -106,6 +131,11 @@ impl Kind {
             }
             Self::Url => "an http or https URL without path, query and credentials".into(),
             Self::Origins => "* (every page), none, or origins such as https://app.example.com".into(),
+            Self::Secrets => {
+                format!("texts of {SECRET_BYTES_MIN} or more characters of ASCII without spaces")
+            }
+            Self::UrlPatterns => "patterns of the form [http(s)://]host[:port][/path]".into(),
+            Self::Hosts => "host names".into(),
             Self::Filter => {
                 "off, error, warn, info, debug or trace, or a list of target=level separated by commas".into()
             }
@@ -124,7 +154,12 @@ impl Kind {
 
     /// Whether the option may be given several times.
     pub(crate) fn is_list(self) -> bool {
-        matches!(self, Self::Origins)
+        matches!(self, Self::Origins | Self::Secrets | Self::UrlPatterns | Self::Hosts)
+    }
+
+    /// Whether what it was given as is nobody's business.
+    pub(crate) fn is_secret(self) -> bool {
+        matches!(self, Self::Secrets)
     }
 }
 
@@ -155,6 +190,22 @@ pub(crate) fn duration_text(duration: Duration) -> String {
         _ if ms >= 120_000 && ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
         _ => format!("{}s", ms / 1_000),
     }
+}
+
+/// The texts, each as it should be; nothing for the one empty text that a default is.
+fn some(texts: &[String], is_one: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+    match texts {
+        [text] if text.is_empty() => Some(Vec::new()),
+        texts => texts.iter().all(|text| is_one(text)).then(|| texts.to_vec()),
+    }
+}
+
+fn is_secret(text: &str) -> bool {
+    Secrets::new(vec![text.to_owned()]).is_ok()
+}
+
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
 fn origins(texts: &[String]) -> Option<Value> {

@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use headwater_proxy::Figures;
 use headwater_sessions::SearchStatus;
 use headwater_streams::StoreStats;
 use prometheus_client::collector::Collector;
@@ -23,10 +24,17 @@ pub(super) fn render(
     live_readers: usize,
     store: StoreStats,
     search: Option<&SearchStatus>,
+    proxy: Option<&Figures>,
 ) -> String {
     let mut registry = Registry::with_prefix("headwater");
     let mut snapshot = Snapshot::take(metrics, live_readers, store);
     snapshot.gauges.extend(search.into_iter().flat_map(search_gauges));
+    if let Some(proxy) = proxy {
+        snapshot.gauges.push(("proxy_running", "Upstream responses under way", None, proxy.running as u64));
+        snapshot.counters.push(("proxy_started", "Upstream responses that became streams", None, proxy.started));
+        let outcomes = proxy.outcomes.iter();
+        snapshot.outcomes = outcomes.map(|(outcome, count)| (vec![("outcome", outcome.as_str())], *count)).collect();
+    }
     registry.register_collector(Box::new(snapshot));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry).expect("a String takes every write");
@@ -42,6 +50,8 @@ struct Snapshot {
     sync: Distribution,
     counters: Vec<(&'static str, &'static str, Option<Unit>, u64)>,
     gauges: Vec<Gauge>,
+    /// How proxied responses ended.
+    outcomes: Vec<(Labels, u64)>,
 }
 
 /// Name, help, unit and value.
@@ -58,6 +68,7 @@ impl Snapshot {
             sync: Histogram::sum([&metrics.sync], NANOSECOND),
             counters: counters(metrics, &workers, store),
             gauges: gauges(&workers, live_readers, store),
+            outcomes: Vec::new(),
         }
     }
 }
@@ -139,6 +150,13 @@ impl Collector for Snapshot {
         let mut family = encoder.encode_descriptor("requests", "Requests answered", None, MetricType::Counter)?;
         for (labels, count) in &self.answers {
             family.encode_family(&Pairs(labels))?.encode_counter::<NoLabelSet, _, u64>(count, None)?;
+        }
+        if !self.outcomes.is_empty() {
+            let help = "Upstream responses that ended, by what ended them";
+            let mut family = encoder.encode_descriptor("proxy_ended", help, None, MetricType::Counter)?;
+            for (labels, count) in &self.outcomes {
+                family.encode_family(&Pairs(labels))?.encode_counter::<NoLabelSet, _, u64>(count, None)?;
+            }
         }
         let help = "From a request's head to its answer's body; long-polls include the wait";
         let mut family =

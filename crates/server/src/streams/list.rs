@@ -4,7 +4,7 @@
 //! go between two pages are seen once or not at all, and the others once.
 
 use bytes::Bytes;
-use headwater_protocol::StreamPath;
+use headwater_protocol::{RESERVED_SEGMENT, StreamPath};
 use headwater_streams::{Listed, Store};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
@@ -47,7 +47,7 @@ struct Row {
 pub(crate) async fn list<S: Store>(edge: &Edge<S>, query: Option<&str>) -> Result<Answer<S>, Problem> {
     let Wanted { prefix, after, limit } = wanted(query)?;
     // One more than is shown tells whether there are more.
-    let mut found = edge.engine.list(&prefix, after.as_ref(), limit + 1).await?;
+    let mut found = public(edge, &prefix, after.as_ref(), limit + 1).await?;
     let has_more = found.len() > limit;
     found.truncate(limit);
     let next_cursor = found.last().filter(|_| has_more).map(|last| last.path.as_str().to_owned());
@@ -58,6 +58,23 @@ pub(crate) async fn list<S: Store>(edge: &Edge<S>, query: Option<&str>) -> Resul
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     Ok(response)
+}
+
+/// Streams that clients can reach. What the server keeps under the reserved segment lies in one place of the order, which
+/// is passed over.
+async fn public<S: Store>(
+    edge: &Edge<S>,
+    prefix: &str,
+    after: Option<&StreamPath>,
+    limit: usize,
+) -> Result<Vec<Listed>, Problem> {
+    let mut found = edge.engine.list(prefix, after, limit).await?;
+    if let Some(first) = found.iter().position(|stream| stream.path.is_reserved()) {
+        found.truncate(first);
+        let past = StreamPath::new(&format!("{RESERVED_SEGMENT}/\u{10ffff}")).expect("a constant path");
+        found.extend(edge.engine.list(prefix, Some(&past), limit - first).await?);
+    }
+    Ok(found)
 }
 
 impl From<Listed> for Row {

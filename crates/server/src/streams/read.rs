@@ -14,8 +14,8 @@ use crate::response::{
 use crate::streams::content_type_value;
 use crate::streams::page_body::PageBody;
 
-const SHARED: HeaderValue = HeaderValue::from_static("public, max-age=60, stale-while-revalidate=300");
-const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=60, stale-while-revalidate=300");
+pub(crate) const SHARED: HeaderValue = HeaderValue::from_static("public, max-age=60, stale-while-revalidate=300");
+pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=60, stale-while-revalidate=300");
 
 /// Where an answer's bytes lie, and what it tells of the stream.
 pub(crate) struct Extent {

@@ -4,7 +4,6 @@
 //! What a subscription means is decided in the streams crate. Here is what only the edge can know: who holds a token,
 //! what a signature is, and which addresses may be called.
 
-mod address;
 mod keys;
 mod limits;
 mod refusal;

@@ -3,12 +3,12 @@
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 
+use headwater_protocol::is_public_address;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
 use url::{Host, Url};
 
 use super::LocalWebhooks;
-use super::address::is_public;
 use super::limits::RESOLVE_TIMEOUT;
 
 /// The rules for webhook URLs, and the resolver that holds connections to them.
@@ -46,8 +46,8 @@ impl Targets {
             ("http", host) if self.is_local(&host) => {}
             ("https", Host::Domain(name)) if is_localhost(name) => return Err(Refused::NotPublic),
             ("https", Host::Domain(_)) => {}
-            ("https", Host::Ipv4(address)) if is_public(address.into()) => {}
-            ("https", Host::Ipv6(address)) if is_public(address.into()) => {}
+            ("https", Host::Ipv4(address)) if is_public_address(address.into()) => {}
+            ("https", Host::Ipv6(address)) if is_public_address(address.into()) => {}
             ("http" | "https", Host::Ipv4(_) | Host::Ipv6(_)) => return Err(Refused::NotPublic),
             _ => return Err(Refused::NotHttps),
         }
@@ -69,7 +69,7 @@ impl Targets {
     fn check_addresses(&self, name: &str, addresses: &[SocketAddr]) -> Result<(), Refused> {
         let is_allowed = |ip: IpAddr| match self.local {
             LocalWebhooks::Allowed if name == "localhost" => ip.is_loopback(),
-            _ => is_public(ip),
+            _ => is_public_address(ip),
         };
         if addresses.iter().all(|address| is_allowed(address.ip())) { Ok(()) } else { Err(Refused::NotPublic) }
     }

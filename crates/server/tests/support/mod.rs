@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use headwater_proxy::{Proxy, ProxyConfig};
 use headwater_server::{Metrics, Server, ServerConfig};
 use headwater_sessions::{Sessions, SessionsConfig};
 use headwater_streams::limits::EngineLimits;
@@ -31,15 +32,24 @@ impl TestServer {
 
     /// Starts a server whose configuration and engine limits `adjust` has changed.
     pub fn with(adjust: impl FnOnce(&mut ServerConfig, &mut EngineLimits)) -> Self {
-        Self::launch(Arc::new(SystemClock), adjust)
+        Self::launch(Arc::new(SystemClock), None, adjust)
     }
 
     /// Starts a server whose engine goes by `clock`.
     pub fn on(clock: Arc<dyn Clock>) -> Self {
-        Self::launch(clock, |_, _| ())
+        Self::launch(clock, None, |_, _| ())
     }
 
-    fn launch(clock: Arc<dyn Clock>, adjust: impl FnOnce(&mut ServerConfig, &mut EngineLimits)) -> Self {
+    /// Starts a server with a proxy.
+    pub fn proxying(proxy: ProxyConfig) -> Self {
+        Self::launch(Arc::new(SystemClock), Some(proxy), |_, _| ())
+    }
+
+    fn launch(
+        clock: Arc<dyn Clock>,
+        proxy: Option<ProxyConfig>,
+        adjust: impl FnOnce(&mut ServerConfig, &mut EngineLimits),
+    ) -> Self {
         let mut config =
             ServerConfig { listen: ([127, 0, 0, 1], 0).into(), workers: 2.try_into().ok(), ..Default::default() };
         let mut limits = EngineLimits::default();
@@ -53,10 +63,20 @@ impl TestServer {
                 let engine = Engine::start(MemoryStore::new(), clock, limits, metrics.clone());
                 let sessions = Sessions::open(engine.clone(), SessionsConfig::default()).await.unwrap();
                 let server = Server::bind(config, engine.clone()).unwrap();
-                let server = server.with_metrics(metrics).with_sessions(sessions.clone());
+                let mut server = server.with_metrics(metrics).with_sessions(sessions.clone());
+                let proxy = match proxy {
+                    Some(config) => Some(Proxy::open(engine.clone(), config).await.unwrap()),
+                    None => None,
+                };
+                if let Some(proxy) = &proxy {
+                    server = server.with_proxy(proxy.clone());
+                }
                 let upkeep = tokio::spawn(sessions.run());
                 tell.send(server.local_addr()).unwrap();
                 server.run(async { stopped.await.unwrap_or_default() }).await.unwrap();
+                if let Some(proxy) = proxy {
+                    proxy.shutdown().await;
+                }
                 upkeep.abort();
                 sessions.shutdown().await;
                 engine.shutdown().await.unwrap();
@@ -300,6 +320,11 @@ impl Events {
         let mut connection = server.connect();
         connection.write(format!("GET {} HTTP/1.1\r\nhost: test\r\n\r\n", stream(target)).as_bytes());
         let head = connection.head();
+        Self::on(connection, head)
+    }
+
+    /// Events of an answer whose head has been read.
+    pub fn on(connection: Connection, head: Response) -> Self {
         Self { connection, head, text: String::new() }
     }
 

@@ -11,7 +11,10 @@ pub(super) fn wake_stream(config: &SubscriptionConfig) -> Option<&StreamPath> {
     }
 }
 
-/// Whether the pattern links `path`. Its own wake stream never is: each wake would be news that asks for a wake.
+/// Whether the pattern links `path`. Its own wake stream never is: each wake would be news that asks for a wake. Nor are
+/// streams that no subscriber could read.
 pub(super) fn selects(config: &SubscriptionConfig, path: &StreamPath) -> bool {
-    wake_stream(config) != Some(path) && config.pattern.as_ref().is_some_and(|pattern| pattern.matches(path))
+    !path.is_reserved()
+        && wake_stream(config) != Some(path)
+        && config.pattern.as_ref().is_some_and(|pattern| pattern.matches(path))
 }

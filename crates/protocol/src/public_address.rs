@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether a webhook may be sent there: an address of the public internet, and of no cloud's inside.
-pub(super) fn is_public(address: IpAddr) -> bool {
+/// Whether it is an address of the public internet, and of no cloud's inside: where a server may be sent by strangers.
+pub fn is_public_address(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
@@ -85,7 +85,7 @@ mod tests {
             "2001:4860::8888",
             "64:ff9b::8.8.8.8",
         ] {
-            assert!(is_public(text.parse().unwrap()), "{text}");
+            assert!(is_public_address(text.parse().unwrap()), "{text}");
         }
     }
 
@@ -137,7 +137,7 @@ mod tests {
             "ff02::1",
             "5f00::1",
         ] {
-            assert!(!is_public(text.parse().unwrap()), "{text}");
+            assert!(!is_public_address(text.parse().unwrap()), "{text}");
         }
     }
 }

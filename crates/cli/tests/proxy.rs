@@ -1,0 +1,234 @@
+//! The durable proxy across the ends of its server: orderly, sudden, and with other secrets.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+mod support;
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use support::{Serving, code, headwater, run, stderr, stdout};
+
+const SECRET: &str = "the-secret-of-these-tests";
+const OTHER: &str = "another-secret-of-these-tests";
+const GENERATIONS: usize = 200;
+
+fn proxying(dir: &Path, secrets: &[&str]) -> Command {
+    let mut command = headwater();
+    command.args(["serve", "--proxy-allow", "http://127.0.0.1:*/**", "--data-dir"]).arg(dir);
+    for secret in secrets {
+        command.args(["--proxy-secret", secret]);
+    }
+    command
+}
+
+/// An upstream that says one numbered line after the other for as long as anybody listens.
+fn talking() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                // A response before its request is none.
+                let mut asked = [0; 4096];
+                assert!(socket.read(&mut asked).unwrap_or(0) > 0, "a request comes first");
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+                let mut sent = socket.write_all(head.as_bytes());
+                let mut number = 0;
+                while sent.is_ok() {
+                    sent = socket.write_all(format!("data: {number}\n\n").as_bytes());
+                    number += 1;
+                    // The pace of a model, so that all generations get their turn.
+                    std::thread::park_timeout(std::time::Duration::from_millis(20));
+                }
+            });
+        }
+    });
+    address
+}
+
+/// What the upstream has said, up to so many bytes.
+fn said(bytes: usize) -> Vec<u8> {
+    let mut said = Vec::new();
+    for number in 0.. {
+        if said.len() >= bytes {
+            break;
+        }
+        said.extend(format!("data: {number}\n\n").bytes());
+    }
+    said.truncate(bytes);
+    said
+}
+
+struct Answer {
+    status: u16,
+    headers: HashMap<String, String>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+}
+
+/// One request on a connection of its own; `None` when the server goes away meanwhile.
+fn ask(address: &str, method: &str, target: &str, headers: &str) -> Option<Answer> {
+    let mut socket = TcpStream::connect(address).ok()?;
+    let request = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n");
+    socket.write_all(request.as_bytes()).ok()?;
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).ok()?;
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+    let headers: HashMap<String, String> = lines.filter_map(header).collect();
+    let body = answer[end + 4..].to_vec();
+    let announced = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    (body.len() == announced).then_some(Answer { status, headers, body })
+}
+
+/// Asks for a generation: path and query of its signed URL.
+fn create(address: &str, upstream: SocketAddr) -> Option<String> {
+    let headers = format!(
+        "Authorization: Bearer {SECRET}\r\nContent-Length: 0\r\nUpstream-URL: http://{upstream}/\r\nUpstream-Method: POST\r\n"
+    );
+    let answer = ask(address, "POST", "/v1/proxy", &headers)?;
+    assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
+    let location = answer.header("location")?;
+    Some(location[location.find("/v1/").unwrap()..].to_owned())
+}
+
+/// What a reader of one generation was given before the server went away.
+struct Seen {
+    location: String,
+    bytes: usize,
+}
+
+fn follow(address: &str, location: String, readers: &AtomicUsize) -> Seen {
+    let (mut bytes, mut offset) = (0, "-1".to_owned());
+    while let Some(answer) = ask(address, "GET", &format!("{location}&offset={offset}&live=long-poll"), "") {
+        if bytes == 0 && !answer.body.is_empty() {
+            readers.fetch_add(1, Ordering::SeqCst);
+        }
+        bytes += answer.body.len();
+        offset = answer.header("stream-next-offset").unwrap().to_owned();
+        if answer.header("stream-closed").is_some() {
+            break;
+        }
+    }
+    Seen { location, bytes }
+}
+
+/// The whole stream, which must be closed.
+fn whole(address: &str, location: &str) -> (Vec<u8>, String) {
+    let page = ask(address, "GET", location, "").unwrap();
+    assert_eq!(page.status, 200, "{location}");
+    assert_eq!(page.header("stream-closed"), Some("true"), "{location} hangs");
+    assert_eq!(page.header("upstream-content-type"), Some("text/event-stream"));
+    (page.body.clone(), page.header("upstream-outcome").unwrap().to_owned())
+}
+
+#[test]
+fn every_generation_ends_when_its_server_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, upstream) = (Serving::start(&mut proxying(dir.path(), &[SECRET])), talking());
+    let (address, readers) = (server.address.clone(), Arc::new(AtomicUsize::new(0)));
+    let followers: Vec<_> = (0..GENERATIONS)
+        .map(|_| {
+            let (address, readers) = (address.clone(), readers.clone());
+            std::thread::spawn(move || Some(follow(&address, create(&address, upstream)?, &readers)))
+        })
+        .collect();
+    while readers.load(Ordering::SeqCst) < GENERATIONS {
+        assert!(!followers.iter().any(std::thread::JoinHandle::is_finished), "no generation ends before the server");
+        std::thread::yield_now();
+    }
+    server.signal("KILL");
+    server.wait();
+    let seen: Vec<Seen> = followers.into_iter().filter_map(|follower| follower.join().unwrap()).collect();
+    assert_eq!(seen.len(), GENERATIONS);
+
+    let server = Serving::start(&mut proxying(dir.path(), &[SECRET]));
+    for Seen { location, bytes } in seen {
+        let (stored, outcome) = whole(&server.address, &location);
+        assert!(stored.len() >= bytes, "a reader was given {bytes} bytes, and {} are left", stored.len());
+        assert!(stored == said(stored.len()), "nothing is missing and nothing is doubled");
+        assert_eq!(outcome, "server-stopped");
+    }
+}
+
+#[test]
+fn a_server_that_is_stopped_says_so_in_its_streams() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, upstream) = (Serving::start(&mut proxying(dir.path(), &[SECRET])), talking());
+    let location = create(&server.address, upstream).unwrap();
+    let first = ask(&server.address, "GET", &format!("{location}&offset=-1&live=long-poll"), "").unwrap();
+    server.signal("TERM");
+    assert_eq!(server.wait().0.code(), Some(0));
+
+    let server = Serving::start(&mut proxying(dir.path(), &[SECRET]));
+    let (stored, outcome) = whole(&server.address, &location);
+    assert!(stored.starts_with(&first.body) && stored == said(stored.len()));
+    assert_eq!(outcome, "server-stopped");
+}
+
+#[test]
+fn secrets_rotate_across_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, upstream) = (Serving::start(&mut proxying(dir.path(), &[SECRET])), talking());
+    let location = create(&server.address, upstream).unwrap();
+    server.signal("TERM");
+    server.wait();
+    let status = |secrets: &[&str]| {
+        let server = Serving::start(&mut proxying(dir.path(), secrets));
+        let status = ask(&server.address, "GET", &location, "").unwrap().status;
+        server.signal("TERM");
+        server.wait();
+        status
+    };
+    assert_eq!(status(&[OTHER, SECRET]), 200);
+    assert_eq!(status(&[OTHER]), 401);
+}
+
+#[test]
+fn a_url_signed_by_hand_is_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("secrets");
+    std::fs::write(&file, format!("{SECRET}\n\n{OTHER}\n")).unwrap();
+    let mut command = headwater();
+    command
+        .args(["serve", "--store", "memory", "--proxy-allow", "http://127.0.0.1:*", "--proxy-secret-file"])
+        .arg(&file);
+    let server = Serving::start(&mut command);
+    let location = create(&server.address, talking()).unwrap();
+    let id = location.split(['/', '?']).nth(3).unwrap();
+    let mut command = headwater();
+    command.args(["proxy-url", id, "--listen", &server.address, "--proxy-ttl", "1h", "--proxy-secret-file"]).arg(&file);
+    let signed = stdout(&run(&mut command));
+    let path = signed.trim_end().strip_prefix(&format!("http://{}", server.address)).unwrap();
+    assert_ne!(path, location);
+    assert_eq!(ask(&server.address, "GET", path, "").unwrap().status, 200);
+    assert_eq!(code(&run(headwater().args(["proxy-url", id]))), 2, "there is no secret");
+    assert_eq!(code(&run(headwater().args(["proxy-url", "x", "--proxy-secret", SECRET]))), 2);
+}
+
+#[test]
+fn secrets_are_never_printed() {
+    let shown = run(headwater().args(["check-config", "--proxy-secret", SECRET, "--proxy-allow", "a.example/**"]));
+    assert_eq!(code(&shown), 0);
+    assert!(!stdout(&shown).contains(SECRET), "{}", stdout(&shown));
+    assert!(stdout(&shown).contains("# proxy-secret is set and not shown"), "{}", stdout(&shown));
+    assert!(stdout(&shown).contains("proxy-allow = [\"a.example/**\"]"), "{}", stdout(&shown));
+    let refused = run(headwater().args(["check-config", "--proxy-secret", "too-short"]));
+    assert_eq!(code(&refused), 2);
+    assert!(!stderr(&refused).contains("too-short"), "{}", stderr(&refused));
+    let refused = run(headwater().args(["check-config", "--proxy-secret", SECRET, "--proxy-allow", "*"]));
+    assert_eq!(code(&refused), 2);
+}
