@@ -28,6 +28,10 @@ export function People(): ReactNode {
   )
 }
 
+/** Nearer to the edges than that, names stand on the other side. */
+const LABEL_HEIGHT = 40
+const LABEL_WIDTH = 150
+
 /** Positions are pixels from the corner of the area, held inside of it: areas of others may be larger. */
 export function Cursors({ area }: { area: RefObject<HTMLElement | null> }): ReactNode {
   const { participants, updateCursor } = usePresence()
@@ -57,8 +61,9 @@ export function Cursors({ area }: { area: RefObject<HTMLElement | null> }): Reac
         const { x, y } = person.cursor ?? { x: 0, y: 0 }
         const left = Math.max(0, Math.min(x, size.width - 24))
         const top = Math.max(0, Math.min(y, size.height - 24))
+        const turned = `${top > size.height - LABEL_HEIGHT ? " upward-label" : ""}${left > size.width - LABEL_WIDTH ? " leftward-label" : ""}`
         return (
-          <div key={person.userId} data-user={person.userId} className={`cursor tone-${tone(person.userId)}`} style={{ transform: `translate(${left}px, ${top}px)` }}>
+          <div key={person.userId} data-user={person.userId} className={`cursor tone-${tone(person.userId)}${turned}`} style={{ transform: `translate(${left}px, ${top}px)` }}>
             <Icon name="cursor" size={18} />
             <span>{nameOf(person)}</span>
           </div>

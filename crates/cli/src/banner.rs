@@ -15,6 +15,8 @@ pub(crate) struct Banner {
     pub(crate) url: String,
     /// URL of the sessions; `None` when they are switched off.
     pub(crate) sessions: Option<String>,
+    /// URL of the console; `None` when it is switched off.
+    pub(crate) console: Option<String>,
     /// `None` for the memory store.
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) durability: Durability,
@@ -60,6 +62,7 @@ impl Banner {
                 recovered.took.as_millis()
             ),
         ];
+        lines.extend(self.console.as_ref().map(|url| format!("  console    {url}")));
         lines.extend(self.session_to_try().map(|command| format!("  session    {command}")));
         lines.push(format!("  try        {}", self.command_to_try()));
         lines.extend(self.warnings().map(|warning| format!("  warning    {warning}")));
@@ -80,6 +83,7 @@ impl Banner {
             recovery_ms = u64::try_from(self.recovered.took.as_millis()).unwrap_or(u64::MAX),
             r#try = self.command_to_try(),
             session = self.session_to_try(),
+            console = self.console,
             "ready"
         );
     }

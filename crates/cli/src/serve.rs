@@ -208,6 +208,7 @@ fn banner(address: SocketAddr, config: &Config, has_sessions: bool, found: Found
     Banner {
         url: format!("http://{address}{root}"),
         sessions: has_sessions.then(|| format!("http://{address}/api/sessions")),
+        console: (config.text("console") == "on").then(|| format!("http://{address}/console/")),
         data_dir: found.data_dir,
         durability: config.durability(),
         recovered: found.recovered,

@@ -78,6 +78,14 @@ fn sessions_survive_a_restart_and_can_be_switched_off() {
 }
 
 #[test]
+fn an_operator_is_told_where_the_console_is_unless_it_is_off() {
+    let server = Serving::start(&mut memory());
+    assert!(server.banner.contains("  console    http://127.0.0.1:"), "{}", server.banner);
+    let server = Serving::start(memory().args(["--console", "off"]));
+    assert!(!server.banner.contains("console"), "{}", server.banner);
+}
+
+#[test]
 fn a_signal_ends_the_server_in_order_and_the_next_start_finds_everything() {
     for signal in ["TERM", "INT"] {
         let dir = tempfile::tempdir().unwrap();

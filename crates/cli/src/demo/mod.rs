@@ -88,6 +88,7 @@ fn guide(player: &Player, script: &Script, length: Duration) -> String {
     let at = if root == DEFAULT_SERVER { String::new() } else { format!(" --url {root}/v1/stream") };
     format!(
         "\n{}: {} ({minutes:.0} min)\n  \
+         browser    {root}/console/sessions/{id}\n  \
          watch      headwater session watch {id}{at}\n  \
          be there   headwater session watch {id} --as Ada{at}\n  \
          replay     headwater session replay {id} --speed 4{at}\n  \
