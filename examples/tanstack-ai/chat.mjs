@@ -7,6 +7,7 @@ const SUBSCRIBE_AGAIN_MS = 50
 /** A chat that follows its session's stream; when the connection is lost, it goes on from the last offset. */
 export function openChat({ id, app, streams, messages, offset }) {
   const counts = { failures: 0 }
+  let isClosed = false
   const connection = durableStreamConnection({
     sendUrl: `${app}/api/chat?id=${id}`,
     readUrl: `${streams}/${id}`,
@@ -16,13 +17,19 @@ export function openChat({ id, app, streams, messages, offset }) {
     id,
     connection,
     initialMessages: messages,
-    onError: () => {
+    // Not `onError`, which tells the first failure of a run only.
+    onConnectionStatusChange: (status) => {
+      if (isClosed || (status !== "error" && status !== "disconnected")) return
       counts.failures += 1
       setTimeout(() => chat.subscribe(), SUBSCRIBE_AGAIN_MS)
     },
   })
   chat.subscribe()
-  return { chat, counts }
+  const close = () => {
+    isClosed = true
+    chat.unsubscribe()
+  }
+  return { chat, counts, close }
 }
 
 export function textsOf(messages) {

@@ -64,7 +64,7 @@ async function happenOnce(place) {
 
 /** What a server would render: the messages so far, and the offset to follow from. */
 async function reloadPage() {
-  bob.chat.unsubscribe()
+  bob.close()
   const { messages, offset } = await materializeSnapshotFromDurableStream({ readUrl: `${streams}/${ID}` })
   bob = openChat({ id: ID, app: app.url, streams, messages, offset })
 }
