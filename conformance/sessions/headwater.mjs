@@ -11,12 +11,15 @@ const RETRY_MS = 25
 const BINARY = process.env.HEADWATER_BIN ?? fileURLToPath(new URL("../../target/release/headwater", import.meta.url))
 
 export class Headwater {
+  #options
   #port
   #dataDir
   #child
 
-  static async start() {
+  /** With these options beside the address and the data directory. */
+  static async start(...options) {
     const server = new Headwater()
+    server.#options = options
     server.#port = await freePort()
     server.#dataDir = await mkdtemp(join(tmpdir(), "headwater-sessions-"))
     await server.#launch()
@@ -39,7 +42,7 @@ export class Headwater {
   }
 
   async #launch() {
-    const args = ["serve", "--listen", `127.0.0.1:${this.#port}`, "--data-dir", this.#dataDir]
+    const args = ["serve", "--listen", `127.0.0.1:${this.#port}`, "--data-dir", this.#dataDir, ...this.#options]
     this.#child = spawn(BINARY, args, { stdio: ["ignore", "ignore", "inherit"] })
     const deadline = Date.now() + START_TIMEOUT_MS
     while (!(await isReady(this.url))) {

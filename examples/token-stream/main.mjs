@@ -6,7 +6,7 @@ import { DurableStream, stream } from "@durable-streams/client"
 import { loadRecording } from "./recording.mjs"
 import { record } from "./producer.mjs"
 import { follow, poll } from "./readers.mjs"
-import { Server } from "./server.mjs"
+import { Headwater } from "../support/headwater.mjs"
 
 /** How often the server is killed, at equal distances along the recording. */
 const KILLS = Number(process.env.TOKEN_STREAM_KILLS ?? 3)
@@ -14,7 +14,7 @@ const KILLS = Number(process.env.TOKEN_STREAM_KILLS ?? 3)
 const TIME_LIMIT_MS = 120_000
 
 const recording = await loadRecording()
-const server = await Server.start()
+const server = await Headwater.start()
 const code = await Promise.race([run(), timeLimit()]).catch((error) => {
   console.error(error)
   return report([["the example ran to its end", false]])
@@ -50,7 +50,7 @@ async function run() {
 function killAlongTheWay() {
   const distance = recording.tokens.length / (KILLS + 1)
   return (token) => {
-    if (server.kills < KILLS && token >= distance * (server.kills + 1)) server.killAndRestart()
+    if (server.kills < KILLS && token >= distance * (server.kills + 1)) void server.killAndRestart()
   }
 }
 

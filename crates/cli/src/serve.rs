@@ -10,7 +10,7 @@ use std::time::Instant;
 use headwater_projection::Projection;
 use headwater_proxy::Proxy;
 use headwater_server::subscriptions::Subscriptions;
-use headwater_server::{BindError, Metrics, Server};
+use headwater_server::{BindError, Metrics, Mirrors, Server};
 use headwater_sessions::Sessions;
 use headwater_storage::{EmbeddedStore, OpenError};
 use headwater_streams::memory::MemoryStore;
@@ -119,6 +119,10 @@ async fn run<S: Store>(store: S, config: &Config, found: Found, ready: Ready) ->
     if let Some(proxy) = &proxy {
         server = server.with_proxy(proxy.clone());
     }
+    let mirrors = open_mirrors(sessions.as_ref(), proxy.as_ref(), &engine).await?;
+    if let Some(mirrors) = &mirrors {
+        server = server.with_mirrors(mirrors.clone());
+    }
     let has_sessions = sessions.is_some();
     banner(server.local_addr(), config, has_sessions, found).announce(logging::form(config));
     // Nobody may want to know.
@@ -135,6 +139,10 @@ async fn run<S: Store>(store: S, config: &Config, found: Found, ready: Ready) ->
     // ORDER: and proxied responses end before the engine that they are written to.
     if let Some(proxy) = proxy {
         proxy.shutdown().await;
+    }
+    // ORDER: and sessions hear how they ended.
+    if let Some(mirrors) = mirrors {
+        mirrors.shutdown().await;
     }
     if let Some(upkeep) = upkeep {
         upkeep.abort();
@@ -188,6 +196,22 @@ async fn open_proxy<S: Store>(engine: &Engine<S>, config: &Config, found: &Found
             tracing::warn!(%error, "the store takes no changes: the proxy is not served");
             Ok(None)
         }
+        Err(error) => {
+            close(engine).await?;
+            Err(Failure::Other(format!("the proxy cannot be opened: {error}; run `headwater verify`")))
+        }
+    }
+}
+
+/// What makes proxied responses part of sessions, where there are both.
+async fn open_mirrors<S: Store>(
+    sessions: Option<&Sessions<S>>,
+    proxy: Option<&Proxy<S>>,
+    engine: &Engine<S>,
+) -> Result<Option<Mirrors<S>>, Failure> {
+    let (Some(sessions), Some(proxy)) = (sessions, proxy) else { return Ok(None) };
+    match Mirrors::open(sessions.clone(), proxy.clone()).await {
+        Ok(mirrors) => Ok(Some(mirrors)),
         Err(error) => {
             close(engine).await?;
             Err(Failure::Other(format!("the proxy cannot be opened: {error}; run `headwater verify`")))

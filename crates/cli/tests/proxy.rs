@@ -28,6 +28,15 @@ fn proxying(dir: &Path, secrets: &[&str]) -> Command {
 
 /// An upstream that says one numbered line after the other for as long as anybody listens.
 fn talking() -> SocketAddr {
+    saying(|number| format!("data: {number}\n\n"))
+}
+
+/// The same in the words of a model.
+fn chatting() -> SocketAddr {
+    saying(|number| format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\" {number}\"}}}}]}}\n\n"))
+}
+
+fn saying(words: fn(usize) -> String) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -40,7 +49,7 @@ fn talking() -> SocketAddr {
                 let mut sent = socket.write_all(head.as_bytes());
                 let mut number = 0;
                 while sent.is_ok() {
-                    sent = socket.write_all(format!("data: {number}\n\n").as_bytes());
+                    sent = socket.write_all(words(number).as_bytes());
                     number += 1;
                     // The pace of a model, so that all generations get their turn.
                     std::thread::park_timeout(std::time::Duration::from_millis(20));
@@ -90,14 +99,35 @@ fn ask(address: &str, method: &str, target: &str, headers: &str) -> Option<Answe
     let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
     let headers: HashMap<String, String> = lines.filter_map(header).collect();
     let body = answer[end + 4..].to_vec();
+    if headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked") {
+        return Some(Answer { status, headers, body: joined(&body)? });
+    }
     let announced = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
     (body.len() == announced).then_some(Answer { status, headers, body })
 }
 
+/// A chunked body; `None` when its end is missing.
+fn joined(mut chunked: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = chunked.windows(2).position(|window| window == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&chunked[..end]).ok()?, 16).ok()?;
+        if length == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(chunked.get(end + 2..end + 2 + length)?);
+        chunked = chunked.get(end + 2 + length + 2..)?;
+    }
+}
+
 /// Asks for a generation: path and query of its signed URL.
 fn create(address: &str, upstream: SocketAddr) -> Option<String> {
+    create_with(address, upstream, "")
+}
+
+fn create_with(address: &str, upstream: SocketAddr, more: &str) -> Option<String> {
     let headers = format!(
-        "Authorization: Bearer {SECRET}\r\nContent-Length: 0\r\nUpstream-URL: http://{upstream}/\r\nUpstream-Method: POST\r\n"
+        "Authorization: Bearer {SECRET}\r\nContent-Length: 0\r\nUpstream-URL: http://{upstream}/\r\nUpstream-Method: POST\r\n{more}"
     );
     let answer = ask(address, "POST", "/v1/proxy", &headers)?;
     assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
@@ -161,6 +191,75 @@ fn every_generation_ends_when_its_server_is_killed() {
         assert!(stored.len() >= bytes, "a reader was given {bytes} bytes, and {} are left", stored.len());
         assert!(stored == said(stored.len()), "nothing is missing and nothing is doubled");
         assert_eq!(outcome, "server-stopped");
+    }
+}
+
+/// What the session knows, once no response of it goes on any more.
+fn told(address: &str, session: &str) -> serde_json::Value {
+    loop {
+        let answer = ask(address, "GET", &format!("/api/sessions/{session}/state"), "").unwrap();
+        let state: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        let agents = state["data"]["agentState"].as_array().unwrap();
+        if agents.iter().all(|agent| agent["status"] != "running") {
+            return state["data"].clone();
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn sessions_hear_every_word_once_when_their_server_is_killed_or_stopped() {
+    const RESPONSES: usize = 10;
+    let dir = tempfile::tempdir().unwrap();
+    for signal in ["KILL", "TERM"] {
+        let (server, upstream) = (Serving::start(&mut proxying(dir.path(), &[SECRET])), chatting());
+        let json = r#"{"projectId":"p"}"#;
+        let length = json.len();
+        let mut socket = TcpStream::connect(&server.address).unwrap();
+        let head = format!(
+            "POST /api/sessions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{json}"
+        );
+        socket.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        let created: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        let session = created["data"]["id"].as_str().unwrap().to_owned();
+        let locations: Vec<String> = (0..RESPONSES)
+            .map(|number| {
+                let named = format!("X-Headwater-Session: {session}\r\nX-Headwater-Agent: agent{number}\r\n");
+                create_with(&server.address, upstream, &named).unwrap()
+            })
+            .collect();
+        for location in &locations {
+            let (mut bytes, mut offset) = (0, "-1".to_owned());
+            while bytes < 1_000 {
+                let target = format!("{location}&offset={offset}&live=long-poll");
+                let answer = ask(&server.address, "GET", &target, "").unwrap();
+                bytes += answer.body.len();
+                offset = answer.header("stream-next-offset").unwrap().to_owned();
+            }
+        }
+        server.signal(signal);
+        server.wait();
+
+        let server = Serving::start(&mut proxying(dir.path(), &[SECRET]));
+        let told = told(&server.address, &session);
+        let messages = told["messages"].as_array().unwrap();
+        assert_eq!(messages.len(), RESPONSES, "{signal}");
+        for (number, location) in locations.iter().enumerate() {
+            let stored = whole(&server.address, location).0;
+            let stored = String::from_utf8(stored).unwrap();
+            let words = stored.split_inclusive("\n\n").filter(|event| event.ends_with("\n\n")).count();
+            let said: String = (0..words).map(|number| format!(" {number}")).collect();
+            let agent = format!("agent{number}");
+            let message = messages.iter().find(|message| message["agentId"] == agent.as_str()).unwrap();
+            assert_eq!(message["text"], said, "{signal}");
+            let states = told["agentState"].as_array().unwrap();
+            let state = states.iter().find(|state| state["agentId"] == agent.as_str()).unwrap();
+            assert_eq!((&state["status"], &state["error"]), (&"error".into(), &"server-stopped".into()), "{signal}");
+        }
+        server.signal("TERM");
+        server.wait();
     }
 }
 

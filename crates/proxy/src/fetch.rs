@@ -75,7 +75,7 @@ impl Upstreams {
         let head_timeout = self.limits.head_timeout;
         let deadline = Instant::now() + head_timeout;
         let host = request.url.host_str().unwrap_or_default().to_owned();
-        let UpstreamRequest { url, method, headers, body } = request;
+        let UpstreamRequest { url, method, headers, body, companion: _ } = request;
         let mut sent = self.client.request(method, url).headers(headers);
         if !body.is_empty() {
             sent = sent.body(body);

@@ -30,7 +30,7 @@ pub use id::GenerationId;
 pub use limits::ProxyLimits;
 pub use outcome::Outcome;
 pub use record::Record;
-pub use request::{RequestRefused, UpstreamRequest};
+pub use request::{Companion, RequestRefused, UpstreamRequest};
 pub use resolver::PrivateHosts;
 pub use secrets::{InvalidSecret, Secrets, SignatureRefused};
 pub use service::{CreateError, Figures, Proxy, ProxyConfig, Started};

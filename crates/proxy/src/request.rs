@@ -1,5 +1,7 @@
 //! What a caller asks the proxy to do, checked in the order that the protocol prescribes.
 
+use std::fmt;
+
 use bytes::Bytes;
 use headwater_protocol::header::{UPSTREAM_METHOD, UPSTREAM_URL};
 use http::{HeaderMap, Method};
@@ -8,14 +10,32 @@ use url::Url;
 
 use crate::allowlist::{Allowlist, NotAllowed};
 use crate::forward::forwarded;
+use crate::id::GenerationId;
+
+/// Something that accompanies a response from its beginning, whoever reads it.
+pub struct Companion {
+    /// Of a document that becomes durable together with the stream, whose id follows.
+    pub prefix: &'static str,
+    /// What the document says.
+    pub value: Bytes,
+    /// Called when the stream exists, before anybody hears of it.
+    pub begun: Box<dyn FnOnce(GenerationId) + Send + Sync>,
+}
+
+impl fmt::Debug for Companion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Companion").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
 
 /// A request to an upstream that may be called.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct UpstreamRequest {
     pub(crate) url: Url,
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    pub(crate) companion: Option<Companion>,
 }
 
 /// Why a request is not sent on.
@@ -43,13 +63,19 @@ impl UpstreamRequest {
         let method = known_method(method).ok_or(RequestRefused::InvalidMethod)?;
         // What is no text is no URL.
         let url = allowlist.check(std::str::from_utf8(url).unwrap_or_default())?;
-        Ok(Self { url, method, headers: forwarded(headers), body: Bytes::new() })
+        Ok(Self { url, method, headers: forwarded(headers), body: Bytes::new(), companion: None })
     }
 
     /// The body to send.
     #[must_use]
     pub fn with_body(self, body: Bytes) -> Self {
         Self { body, ..self }
+    }
+
+    /// What accompanies the response.
+    #[must_use]
+    pub fn with_companion(self, companion: Companion) -> Self {
+        Self { companion: Some(companion), ..self }
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use headwater_protocol::{ContentType, Lifetime};
-use headwater_streams::{Create, DeleteError, Durability, Engine, EngineError, Step, Store, TransactionError};
+use headwater_streams::{
+    Create, DeleteError, DocumentKey, Durability, Engine, EngineError, Step, Store, TransactionError,
+};
 use http::header::CONTENT_TYPE;
 use reqwest::Response;
 use thiserror::Error;
@@ -22,7 +24,7 @@ use crate::outcome::Outcome;
 use crate::pipe::{Piped, pipe};
 use crate::record::{self, Record};
 use crate::recovery::recover;
-use crate::request::UpstreamRequest;
+use crate::request::{Companion, UpstreamRequest};
 use crate::resolver::{PrivateHosts, Resolver};
 use crate::running::{Place, Running};
 use crate::secrets::Secrets;
@@ -136,15 +138,16 @@ impl<S: Store> Proxy<S> {
 
     /// Sends the request on, and answers once the head of the response is there and the stream exists. The rest of the
     /// response comes meanwhile. Nothing has begun when this is dropped before it answers.
-    pub async fn create(&self, request: UpstreamRequest) -> Result<Started, CreateError> {
+    pub async fn create(&self, mut request: UpstreamRequest) -> Result<Started, CreateError> {
         let slots = self.inner.slots.clone();
         let refused = |_| CreateError::TooManyUpstreams(self.inner.limits.upstreams_max);
         let slot = slots.try_acquire_owned().map_err(refused)?;
+        let companion = request.companion.take();
         let inner = self.inner.clone();
         let fetched = Owned(self.inner.runtime.spawn(async move { inner.upstreams.fetch(request).await })).await;
         let response = fetched.unwrap_or(Err(FetchError::Unreachable))?;
         let (tell, told) = oneshot::channel();
-        self.inner.runtime.spawn(self.inner.clone().generate(response, slot, tell));
+        self.inner.runtime.spawn(self.inner.clone().generate(response, companion, slot, tell));
         told.await.unwrap_or(Err(CreateError::Stopping))
     }
 
@@ -211,6 +214,7 @@ impl<S: Store> Inner<S> {
     async fn generate(
         self: Arc<Self>,
         response: Response,
+        companion: Option<Companion>,
         slot: OwnedSemaphorePermit,
         tell: oneshot::Sender<Result<Started, CreateError>>,
     ) {
@@ -227,11 +231,14 @@ impl<S: Store> Inner<S> {
             tell.send(Err(CreateError::Stopping)).ok();
             return;
         };
-        if let Err(error) = self.create_stream(id, &record).await {
+        if let Err(error) = self.create_stream(id, &record, companion.as_ref()).await {
             tell.send(Err(error.into())).ok();
             return;
         }
         self.running.started.fetch_add(1, Relaxed);
+        if let Some(companion) = companion {
+            (companion.begun)(id);
+        }
         if tell.send(Ok(Started { id, record })).is_err() {
             // Nobody knows its name: nobody could read it.
             place.generation.stop(Outcome::Aborted);
@@ -258,7 +265,12 @@ impl<S: Store> Inner<S> {
         }
     }
 
-    async fn create_stream(&self, id: GenerationId, record: &Record) -> Result<(), TransactionError> {
+    async fn create_stream(
+        &self,
+        id: GenerationId,
+        record: &Record,
+        companion: Option<&Companion>,
+    ) -> Result<(), TransactionError> {
         let create = Create {
             path: id.stream(),
             // The bytes are kept as they are, whatever they mean: a text would lose its carriage returns on live reads,
@@ -270,7 +282,11 @@ impl<S: Store> Inner<S> {
             fork: None,
             durability: self.durability,
         };
-        let steps = [vec![Step::Create(create)], record.begin(id).to_vec()].concat();
+        let mut steps = [vec![Step::Create(create)], record.begin(id).to_vec()].concat();
+        steps.extend(companion.map(|Companion { prefix, value, .. }| Step::PutDocument {
+            key: DocumentKey(format!("{prefix}{id}").into()),
+            value: value.clone(),
+        }));
         loop {
             match self.engine.transact(steps.clone()).await {
                 Ok(_) => return Ok(()),

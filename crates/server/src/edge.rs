@@ -7,7 +7,6 @@ use std::time::Instant;
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use headwater_protocol::{RESERVED_SEGMENT, StreamPath};
-use headwater_proxy::Proxy;
 use headwater_streams::{Engine, Store};
 use http::header::{CACHE_CONTROL, HOST};
 use http::request::Parts;
@@ -20,7 +19,7 @@ use crate::limits::REQUEST_ID_BYTES_MAX;
 use crate::metrics::WorkerMetrics;
 use crate::operation::Operation;
 use crate::problem::{Code, Problem};
-use crate::proxy::Refusal;
+use crate::proxy::{self, Refusal};
 use crate::response::{Answer, Content, EdgeBody, NO_STORE};
 use crate::sessions::{Failure, Mounted, Told};
 use crate::vitals::InFlight;
@@ -37,7 +36,7 @@ pub(crate) struct Edge<S: Store> {
     /// `None` for a server of streams alone.
     pub(crate) sessions: Option<Mounted<S>>,
     /// `None` for a server that calls nobody.
-    pub(crate) proxy: Option<Proxy<S>>,
+    pub(crate) proxy: Option<proxy::Mounted<S>>,
     cors: Cors,
     stopping: AtomicBool,
 }
@@ -49,7 +48,7 @@ impl<S: Store> Edge<S> {
         metrics: Arc<WorkerMetrics>,
         control: axum::Router,
         sessions: Option<Mounted<S>>,
-        proxy: Option<Proxy<S>>,
+        proxy: Option<proxy::Mounted<S>>,
     ) -> Arc<Self> {
         let cors = Cors::new(config.cors_origins.clone());
         Arc::new(Self { engine, config, metrics, control, sessions, proxy, cors, stopping: AtomicBool::new(false) })

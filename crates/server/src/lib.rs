@@ -36,4 +36,5 @@ pub mod subscriptions;
 pub use config::{CorsOrigins, DEFAULT_PORT, InvalidConfig, PublicUrl, ServerConfig, StreamRoot};
 pub use limits::ServerLimits;
 pub use metrics::Metrics;
+pub use proxy::Mirrors;
 pub use server::{BindError, Server};

@@ -61,6 +61,18 @@ pub const LISTING_STREAMS: usize = 100;
 pub const LISTING_STREAMS_MAX: usize = 1_000;
 /// Warnings of one kind that are logged per second.
 pub const WARNINGS_PER_SECOND_MAX: u32 = 5;
+/// Bytes of one event of a proxied response that becomes part of a session; a longer one ends what the session is told.
+pub const MIRROR_EVENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Longest text of one of its chunks, in bytes: in JSON it may take six times as much, and an event is bounded.
+pub const MIRROR_CHUNK_BYTES_MAX: usize = 8 * 1024;
+/// Chunks that a session is told at a time.
+pub const MIRROR_EVENTS_AT_ONCE: usize = 64;
+/// Longest reason of a failure that a session is told, in bytes.
+pub const MIRROR_REASON_BYTES_MAX: usize = 1024;
+/// Before a session that had no place for an event is told again.
+pub const MIRROR_RETRY_DELAY: Duration = Duration::from_millis(100);
+/// How long a stop waits until sessions have heard how responses ended.
+pub const MIRROR_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What an operator may tune.
 #[derive(Debug, Clone, PartialEq, Eq)]

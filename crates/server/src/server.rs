@@ -19,6 +19,7 @@ use crate::config::ServerConfig;
 use crate::edge::Edge;
 use crate::health::Observed;
 use crate::metrics::Metrics;
+use crate::proxy::{self, Mirrors};
 use crate::sessions::{Api, Mounted};
 use crate::workers::Worker;
 use crate::{console, router};
@@ -36,6 +37,7 @@ pub struct Server<S: Store> {
     sessions: Option<Sessions<S>>,
     search: Option<Arc<dyn SessionSearch>>,
     proxy: Option<Proxy<S>>,
+    mirrors: Option<Mirrors<S>>,
     listener: TcpListener,
     local_addr: SocketAddr,
 }
@@ -66,6 +68,7 @@ impl<S: Store> Server<S> {
             sessions: None,
             search: None,
             proxy: None,
+            mirrors: None,
             listener,
             local_addr,
         })
@@ -107,6 +110,13 @@ impl<S: Store> Server<S> {
         self
     }
 
+    /// Makes responses of the proxy part of sessions where a request asks for it.
+    #[must_use]
+    pub fn with_mirrors(mut self, mirrors: Mirrors<S>) -> Self {
+        self.mirrors = Some(mirrors);
+        self
+    }
+
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
@@ -128,6 +138,8 @@ impl<S: Store> Server<S> {
         let mounted = self.sessions.map(|sessions| {
             Mounted::new(Api { sessions, search: search.clone(), config: config.clone(), stop: stop.clone() })
         });
+        let mirrors = self.mirrors;
+        let proxy = self.proxy.map(|proxy| proxy::Mounted { proxy, mirrors });
         let count = self.config.workers.map_or_else(cores, NonZeroUsize::get);
         let workers = (0..count).map(|number| {
             let edge = Edge::new(
@@ -136,7 +148,7 @@ impl<S: Store> Server<S> {
                 self.metrics.worker(),
                 control.clone(),
                 mounted.clone(),
-                self.proxy.clone(),
+                proxy.clone(),
             );
             Worker::start(number, edge, stop.clone())
         });

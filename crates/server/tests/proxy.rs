@@ -11,6 +11,8 @@ mod creating;
 mod ending;
 #[path = "proxy/reading.rs"]
 mod reading;
+#[path = "proxy/sessions.rs"]
+mod sessions;
 #[path = "proxy/upstream.rs"]
 mod upstream;
 

@@ -3,18 +3,25 @@
 use std::sync::Arc;
 
 use headwater_protocol::header::{UPSTREAM_CONTENT_TYPE, UPSTREAM_STATUS};
-use headwater_proxy::{CreateError, FetchError, Proxy, Started, UpstreamAnswer, UpstreamRequest};
+use headwater_proxy::{Companion, CreateError, FetchError, Proxy, Started, UpstreamAnswer, UpstreamRequest};
+use headwater_sessions::{AgentId, SessionError, SessionId};
 use headwater_streams::Store;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::refusal::Refusal;
-use super::{PREFIX, access};
+use super::{Mounted, PREFIX, access};
 use crate::body::{self, RequestBody};
 use crate::edge::Edge;
 use crate::problem::Problem;
+use crate::request;
 use crate::response::{Answer, Content, NO_STORE, answer};
+
+/// Names the session that the response becomes part of, …
+const SESSION: &str = "x-headwater-session";
+/// … and who speaks in it.
+const AGENT: &str = "x-headwater-agent";
 
 /// A type for bodies that come without one.
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
@@ -22,11 +29,12 @@ const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
 /// A refusal is an answer; an error is about the request's body, after which the connection may have to end.
 pub(super) async fn create<S: Store>(
     edge: &Arc<Edge<S>>,
-    proxy: &Proxy<S>,
+    mounted: &Mounted<S>,
     head: &Parts,
     body: RequestBody,
 ) -> Result<Answer<S>, Problem> {
-    let request = match checked(proxy, head) {
+    let proxy = &mounted.proxy;
+    let request = match checked(mounted, head).await {
         Ok(request) => request,
         Err(refusal) => return Ok(refusal.answer(&head.method)),
     };
@@ -39,9 +47,25 @@ pub(super) async fn create<S: Store>(
     })
 }
 
-fn checked<S: Store>(proxy: &Proxy<S>, head: &Parts) -> Result<UpstreamRequest, Refusal> {
-    access::service(proxy, head)?;
-    Ok(UpstreamRequest::parse(&head.headers, proxy.allowlist())?)
+async fn checked<S: Store>(mounted: &Mounted<S>, head: &Parts) -> Result<UpstreamRequest, Refusal> {
+    access::service(&mounted.proxy, head)?;
+    let request = UpstreamRequest::parse(&head.headers, mounted.proxy.allowlist())?;
+    Ok(match companion(mounted, &head.headers).await? {
+        Some(companion) => request.with_companion(companion),
+        None => request,
+    })
+}
+
+/// What makes the response part of the session that the request names. A session that cannot take it refuses the request
+/// before the upstream is asked; once it has been asked, nothing that happens to the session changes the response.
+async fn companion<S: Store>(mounted: &Mounted<S>, headers: &HeaderMap) -> Result<Option<Companion>, Refusal> {
+    let session = request::text(headers, SESSION)?.map(SessionId::new).transpose()?;
+    let agent = request::text(headers, AGENT)?.map(AgentId::new).transpose()?;
+    let Some(session) = session else { return Ok(None) };
+    match &mounted.mirrors {
+        Some(mirrors) => Ok(Some(mirrors.companion(session, agent).await?)),
+        None => Err(SessionError::NotFound { id: session.as_str().to_owned() }.into()),
+    }
 }
 
 fn created<S: Store>(proxy: &Proxy<S>, origin: &str, started: &Started) -> Answer<S> {

@@ -6,6 +6,7 @@
 mod access;
 mod create;
 mod manage;
+mod mirror;
 mod read;
 mod refusal;
 
@@ -23,6 +24,7 @@ use crate::operation::Operation;
 use crate::problem::{Code, Problem};
 use crate::response::Answer;
 
+pub use mirror::Mirrors;
 pub(crate) use refusal::Refusal;
 
 /// Where the proxy lives.
@@ -30,6 +32,20 @@ const PREFIX: &str = "/v1/proxy";
 
 const ROOT_METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
 const STREAM_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, PATCH, DELETE, OPTIONS");
+
+/// A proxy as the edge holds it.
+#[derive(Debug)]
+pub(crate) struct Mounted<S: Store> {
+    pub(crate) proxy: Proxy<S>,
+    /// `None` where responses cannot become part of sessions.
+    pub(crate) mirrors: Option<Mirrors<S>>,
+}
+
+impl<S: Store> Clone for Mounted<S> {
+    fn clone(&self) -> Self {
+        Self { proxy: self.proxy.clone(), mirrors: self.mirrors.clone() }
+    }
+}
 
 /// What a URL under the prefix names.
 enum Place<'a> {
@@ -75,13 +91,15 @@ pub(crate) fn preflight<S: Store>(edge: &Edge<S>, head: &Parts) -> Answer<S> {
 /// Answers a request under the prefix, and says what it was.
 pub(crate) async fn route<S: Store>(
     edge: &Arc<Edge<S>>,
-    proxy: &Proxy<S>,
+    mounted: &Mounted<S>,
     head: &Parts,
     body: RequestBody,
 ) -> (Operation, Outcome<S>) {
-    let path = head.uri.path();
+    let (path, proxy) = (head.uri.path(), &mounted.proxy);
     let (operation, outcome) = match (place(path), &head.method) {
-        (Place::Root, &Method::POST) => return (Operation::ProxyCreate, create::create(edge, proxy, head, body).await),
+        (Place::Root, &Method::POST) => {
+            return (Operation::ProxyCreate, create::create(edge, mounted, head, body).await);
+        }
         (Place::Stream(id), &Method::GET) => read::read(edge, proxy, id, head).await,
         (Place::Stream(id), &Method::HEAD) => (Operation::Proxy, manage::head(edge, proxy, id, head).await),
         (Place::Stream(id), &Method::PATCH) => (Operation::Proxy, manage::act(proxy, id, head).await),

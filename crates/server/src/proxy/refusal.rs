@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use headwater_proxy::{CreateError, FetchError, RequestRefused, SignatureRefused};
+use headwater_sessions::SessionError;
 use headwater_streams::{EngineError, Store};
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -13,7 +14,7 @@ use serde::Serialize;
 use crate::limits::RETRY_AFTER_SECONDS;
 use crate::problem::Problem;
 use crate::response::{Answer, Content, NO_STORE, answer};
-use crate::sessions::Told;
+use crate::sessions::{Told, status_of};
 
 /// A refusal on its way to the client. Boxed: what succeeds shall not carry room for it.
 #[derive(Debug)]
@@ -146,6 +147,14 @@ impl From<Problem> for Refusal {
             refusal.0.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         refusal
+    }
+}
+
+/// With the status and the code that it has under `/api`.
+impl From<SessionError> for Refusal {
+    fn from(error: SessionError) -> Self {
+        let code = error.code();
+        Self::new(status_of(code), code.as_str(), error.to_string())
     }
 }
 

@@ -107,7 +107,7 @@ fn status(error: &SessionError) -> StatusCode {
     status_of(error.code())
 }
 
-const fn status_of(code: ErrorCode) -> StatusCode {
+pub(crate) const fn status_of(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::SessionClosed | ErrorCode::InvalidId | ErrorCode::InvalidParams | ErrorCode::ValidationError => {
             StatusCode::BAD_REQUEST

@@ -32,7 +32,7 @@ use crate::config::ServerConfig;
 use crate::operation::Operation;
 use crate::problem::{Code, Problem};
 
-pub(crate) use failure::{Failure, Told};
+pub(crate) use failure::{Failure, Told, status_of};
 pub(crate) use publish::{take_events, takes_events};
 pub(crate) use reading::snapshot::snapshot;
 

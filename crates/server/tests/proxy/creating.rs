@@ -52,7 +52,7 @@ fn a_request_is_sent_on_without_what_belongs_to_the_caller() {
         ("origin", "https://app.example"),
         ("accept-encoding", "br"),
         ("te", "trailers"),
-        ("x-headwater-session", "none"),
+        ("x-headwater-other", "none"),
     ];
     let created = server.send("POST", "/v1/proxy", &headers, r#"{"stream":true}"#);
     assert_eq!(created.status, 201);
@@ -64,8 +64,7 @@ fn a_request_is_sent_on_without_what_belongs_to_the_caller() {
     assert_eq!(request.header("x-api-key"), Some("k"));
     assert_eq!(request.header("host"), url.strip_prefix("http://").unwrap().strip_suffix("/x"));
     let sent: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
-    for kept in ["cookie", "origin", "accept-encoding", "te", "x-headwater-session", "upstream-url", "upstream-method"]
-    {
+    for kept in ["cookie", "origin", "accept-encoding", "te", "x-headwater-other", "upstream-url", "upstream-method"] {
         assert!(!sent.contains(&kept), "{kept} in {sent:?}");
     }
 }

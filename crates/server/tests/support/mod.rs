@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use headwater_proxy::{Proxy, ProxyConfig};
-use headwater_server::{Metrics, Server, ServerConfig};
+use headwater_server::{Metrics, Mirrors, Server, ServerConfig};
 use headwater_sessions::{Sessions, SessionsConfig};
 use headwater_streams::limits::EngineLimits;
 use headwater_streams::memory::MemoryStore;
@@ -68,14 +68,20 @@ impl TestServer {
                     Some(config) => Some(Proxy::open(engine.clone(), config).await.unwrap()),
                     None => None,
                 };
+                let mut mirrors = None;
                 if let Some(proxy) = &proxy {
-                    server = server.with_proxy(proxy.clone());
+                    let opened = Mirrors::open(sessions.clone(), proxy.clone()).await.unwrap();
+                    server = server.with_proxy(proxy.clone()).with_mirrors(opened.clone());
+                    mirrors = Some(opened);
                 }
                 let upkeep = tokio::spawn(sessions.run());
                 tell.send(server.local_addr()).unwrap();
                 server.run(async { stopped.await.unwrap_or_default() }).await.unwrap();
                 if let Some(proxy) = proxy {
                     proxy.shutdown().await;
+                }
+                if let Some(mirrors) = mirrors {
+                    mirrors.shutdown().await;
                 }
                 upkeep.abort();
                 sessions.shutdown().await;

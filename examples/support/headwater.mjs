@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url"
 const START_TIMEOUT_MS = 15_000
 const BINARY = process.env.HEADWATER_BIN ?? fileURLToPath(new URL("../../target/release/headwater", import.meta.url))
 
-export class Server {
+export class Headwater {
   kills = 0
   #port
   #dataDir
@@ -17,9 +17,9 @@ export class Server {
   #restarting = Promise.resolve()
 
   static async start() {
-    const server = new Server()
+    const server = new Headwater()
     server.#port = await freePort()
-    server.#dataDir = await mkdtemp(join(tmpdir(), "headwater-token-stream-"))
+    server.#dataDir = await mkdtemp(join(tmpdir(), "headwater-example-"))
     server.#launch()
     await server.#ready()
     return server
@@ -29,10 +29,11 @@ export class Server {
     return `http://127.0.0.1:${this.#port}`
   }
 
-  /** SIGKILL, and a new process on the same port and data; clients notice by themselves. */
+  /** SIGKILL, and a new process on the same port and data; clients notice by themselves. Resolves when it answers. */
   killAndRestart() {
     this.kills += 1
     this.#restarting = this.#restarting.then(() => this.#end("SIGKILL")).then(() => this.#launch())
+    return this.#restarting.then(() => this.#ready())
   }
 
   async stop() {
