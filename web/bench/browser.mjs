@@ -46,7 +46,8 @@ export async function bundle(input, external = []) {
   return output.find(({ type }) => type === "chunk").code
 }
 
-const now = () => performance.timeOrigin + performance.now()
+/** One clock for this process and for pages. */
+export const now = () => performance.timeOrigin + performance.now()
 
 class Measured {
   #page

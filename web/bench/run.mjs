@@ -74,7 +74,8 @@ function told(value, unit) {
 }
 
 function toldRatio(ratio) {
-  return Number.isFinite(ratio) && ratio > 0 ? `${ratio.toFixed(2)}×` : "–"
+  if (!Number.isFinite(ratio) || ratio <= 0) return "–"
+  return ratio < 0.01 ? "< 0.01×" : `${ratio.toFixed(2)}×`
 }
 
 async function writeTable() {

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto"
 import { gzipSync } from "node:zlib"
 import { writeFile, mkdtemp, rm } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
-import { bundle } from "./browser.mjs"
+import { bundle, now } from "./browser.mjs"
 import { Line } from "../../examples/support/line.mjs"
 
 const TOKENS = 4_000
@@ -67,8 +67,9 @@ async function opening({ server, browser, implementation }, list, all, target) {
   await send(server, sessionId, all)
   const page = await browser.openPage({ implementation, list, url: server.url, sessionId })
   const busyBefore = await page.busyMs()
+  const began = now()
   await page.mount()
-  const took = await page.until(target(all), WITHIN_MS)
+  const took = await page.until(target(all), WITHIN_MS, began)
   return end(page, { "all shown after": ms(took), "thread busy": ms((await page.busyMs()) - busyBefore) })
 }
 
