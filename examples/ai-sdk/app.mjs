@@ -11,9 +11,9 @@ import { serve } from "../support/web-server.mjs"
 export async function startApp({ model, streams, readStreams }) {
   const chats = new Map()
   const { url, stop } = await serve(async (request) => {
-    const [, , , id] = new URL(request.url).pathname.split("/")
+    const [, , , id, what] = new URL(request.url).pathname.split("/")
     if (request.method === "POST") return generate(await request.json())
-    return id ? resume(id) : new Response(null, { status: 404 })
+    return what === "stream" ? resume(id) : Response.json(chats.get(id)?.messages ?? [])
   })
   return { url, stop, chats }
 

@@ -14,10 +14,18 @@ export function openChat({ id, app, messages = [] }) {
     messages,
     onError: () => {
       counts.failures += 1
-      setTimeout(() => void chat.resumeStream(), RESUME_MS)
+      setTimeout(() => void resume(), RESUME_MS)
     },
   })
-  return { chat, counts }
+  return { chat, counts, resume }
+
+  /** When the answer ended while nobody read, there is nothing to resume: it is among the stored messages then. */
+  async function resume() {
+    await chat.resumeStream()
+    if (chat.status !== "ready") return
+    const stored = await (await fetch(`${app}/api/chat/${id}`)).json()
+    if (stored.length >= chat.messages.length) chat.messages = stored
+  }
 }
 
 export function answerOf(chat) {

@@ -50,7 +50,7 @@ async function run() {
   check("the stream holds each token once, in order, and is closed", await streamIsWhole(last))
 
   const late = openChat({ ...CHAT, app: app.url, messages })
-  await late.chat.resumeStream()
+  await late.resume()
   check("who comes when it is over resumes nothing", late.chat.status === "ready" && answerOf(late.chat) === STORY)
 
   await page.chat.sendMessage({ text: "And again?" })
@@ -67,7 +67,7 @@ async function happenOnce(place) {
 async function reloadPage() {
   await page.chat.stop()
   page = openChat({ ...CHAT, app: app.url, messages: app.chats.get(CHAT.id).messages })
-  void page.chat.resumeStream()
+  void page.resume()
 }
 
 /**
