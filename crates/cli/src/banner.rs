@@ -15,6 +15,8 @@ pub(crate) struct Banner {
     pub(crate) url: String,
     /// URL of the sessions; `None` when they are switched off.
     pub(crate) sessions: Option<String>,
+    /// The durable proxy; `None` when it is switched off.
+    pub(crate) proxy: Option<MountedProxy>,
     /// `None` for the memory store.
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) durability: Durability,
@@ -23,6 +25,13 @@ pub(crate) struct Banner {
     pub(crate) read_only: Option<String>,
     /// Whether other machines can reach the server.
     pub(crate) is_exposed: bool,
+}
+
+/// Where the proxy is, and how much it may call.
+#[derive(Debug, Clone)]
+pub(crate) struct MountedProxy {
+    pub(crate) url: String,
+    pub(crate) patterns: usize,
 }
 
 /// What the store found.
@@ -61,6 +70,9 @@ impl Banner {
             ),
         ];
         lines.extend(self.session_to_try().map(|command| format!("  session    {command}")));
+        if let Some(MountedProxy { url, patterns }) = &self.proxy {
+            lines.push(format!("  proxy      {url}, to {} of --proxy-allow", counted(*patterns as u64, "pattern")));
+        }
         lines.push(format!("  try        {}", self.command_to_try()));
         lines.extend(self.warnings().map(|warning| format!("  warning    {warning}")));
         lines.join("\n")
@@ -80,6 +92,7 @@ impl Banner {
             recovery_ms = u64::try_from(self.recovered.took.as_millis()).unwrap_or(u64::MAX),
             r#try = self.command_to_try(),
             session = self.session_to_try(),
+            proxy = self.proxy.as_ref().map(|proxy| proxy.url.as_str()),
             "ready"
         );
     }

@@ -271,6 +271,19 @@ fn a_url_signed_by_hand_is_accepted() {
 }
 
 #[test]
+fn a_start_says_where_the_proxy_is_and_whether_it_may_call_anybody() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Serving::start(&mut proxying(dir.path(), &[SECRET]));
+    let line = format!("  proxy      http://{}/v1/proxy, to 1 pattern of --proxy-allow", server.address);
+    assert!(server.banner.contains(&line), "{}", server.banner);
+    assert!(!server.banner.contains("warning") && !server.banner.contains(SECRET), "{}", server.banner);
+    let idle = Serving::start(headwater().args(["serve", "--store", "memory", "--proxy-secret", SECRET]));
+    assert!(idle.banner.contains("warning: the proxy refuses every URL"), "{}", idle.banner);
+    let without = Serving::start(headwater().args(["serve", "--store", "memory"]));
+    assert!(!without.banner.contains("proxy"), "{}", without.banner);
+}
+
+#[test]
 fn secrets_are_never_printed() {
     let shown = run(headwater().args(["check-config", "--proxy-secret", SECRET, "--proxy-allow", "a.example/**"]));
     assert_eq!(code(&shown), 0);
