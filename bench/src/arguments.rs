@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::env;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +27,17 @@ pub(crate) enum Command {
     KillLoop(KillLoop),
     /// Kill Headwater again and again under agent sessions, and verify every acknowledged event after each kill
     SessionKillLoop(SessionKillLoop),
+    /// Copy bytes between clients and one upstream: what the durable proxy is compared with
+    #[command(hide = true)]
+    PassThrough(PassThrough),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PassThrough {
+    #[arg(long)]
+    pub(crate) port: u16,
+    #[arg(long)]
+    pub(crate) upstream: SocketAddr,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@
 mod arguments;
 mod kill_loop;
 mod metric;
+mod pass_through;
 mod process;
 mod report;
 mod request;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let done = headwater_load::raise_open_files().map_err(Into::into).and_then(|_| match arguments.command {
         Command::Run(run) => runtime.block_on(measure(&run)),
         Command::KillLoop(arguments) => runtime.block_on(kill_loop::run(&arguments)),
+        Command::PassThrough(arguments) => runtime.block_on(pass_through::run(&arguments)),
         Command::SessionKillLoop(arguments) => runtime.block_on(session_kill_loop::run(&arguments)),
     });
     match done {

@@ -57,11 +57,16 @@ pub(crate) struct Server {
 impl Launch {
     /// Starts the server and returns at once; see [`Server::ready`].
     pub(crate) fn spawn(&self, data_dir: &Path, port: u16) -> io::Result<Server> {
+        self.spawn_with(data_dir, port, &[])
+    }
+
+    fn spawn_with(&self, data_dir: &Path, port: u16, options: &[&str]) -> io::Result<Server> {
         let mut command = Command::new(&self.binary);
         match self.kind {
             Kind::Headwater => self.headwater_flags(&mut command, data_dir, port),
             Kind::Official => self.official_flags(&mut command, data_dir, port),
         };
+        command.args(options);
         // Its log would share the disk and the terminal with the measurement.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.env_remove("HEADWATER_BIN").env("HEADWATER_LOG_LEVEL", "off");
@@ -73,7 +78,12 @@ impl Launch {
 
     /// Starts the server on a free port and waits until it answers.
     pub(crate) async fn start(&self, data_dir: &Path) -> io::Result<Server> {
-        let mut server = self.spawn(data_dir, free_port()?)?;
+        self.start_with(data_dir, &[]).await
+    }
+
+    /// The same with further options.
+    pub(crate) async fn start_with(&self, data_dir: &Path, options: &[&str]) -> io::Result<Server> {
+        let mut server = self.spawn_with(data_dir, free_port()?, options)?;
         server.ready().await?;
         Ok(server)
     }
@@ -96,6 +106,17 @@ impl Launch {
 }
 
 impl Server {
+    /// A proxy that keeps nothing, as a process of its own.
+    pub(crate) async fn pass_through(upstream: SocketAddr) -> io::Result<Server> {
+        let (port, upstream) = (free_port()?, upstream.to_string());
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["pass-through", "--port", &port.to_string(), "--upstream", &upstream]);
+        let child = command.stdin(Stdio::null()).spawn()?;
+        let mut server = Server { child, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)) };
+        server.poll("/", |_| true).await?;
+        Ok(server)
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

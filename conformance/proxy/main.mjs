@@ -7,10 +7,12 @@ import { isDeepStrictEqual } from "node:util"
 import { Headwater } from "../sessions/headwater.mjs"
 import { answer, Chat, model, textOf } from "./chat.mjs"
 import { Checks } from "./checks.mjs"
+import { examples } from "./documentation.mjs"
 import { begin, durableFetch, read, readSome, SECRET, storedFetch } from "./generation.mjs"
 import { FORMATS, TEXT, Upstream } from "./upstream.mjs"
 
 const TIME_LIMIT_MS = 120_000
+const READERS = 60
 const LIVE_MODES = ["long-poll", "sse"]
 
 const checks = new Checks()
@@ -32,6 +34,7 @@ async function run() {
   for (const format of FORMATS) for (const live of LIVE_MODES) await parsed(format, live)
   const chats = []
   for (const format of FORMATS) chats.push(await chat(format))
+  await crowd()
   const halted = await halt()
 
   for (const { format, live, url, contentType, half } of stored) {
@@ -46,6 +49,7 @@ async function run() {
     checks.check(`${name}: the same message after the restart`, isDeepStrictEqual(await chat.message(), message))
   }
   await halted()
+  await documented()
 }
 
 /** Reads a response while it comes, at once and with a connection that drops. */
@@ -83,6 +87,17 @@ async function chat(format) {
   return { name, chat, message }
 }
 
+/** Many readers at once, so that they read late: the client then has the end before it has handed on what comes before. */
+async function crowd() {
+  const readers = Array.from({ length: READERS }, async (_, number) => {
+    const format = FORMATS[number % FORMATS.length]
+    const { url } = await begin(server.url, `${upstream.url}${format.path}`)
+    return (await read(url, { live: "sse" })).bytes.equals(format.body)
+  })
+  const whole = (await Promise.all(readers)).filter((isWhole) => isWhole).length
+  checks.equal(`${READERS} readers by sse at once have all bytes`, whole, READERS)
+}
+
 /** Kills the server in the middle of a response; what is checked once it is back. */
 async function halt() {
   const [format] = FORMATS
@@ -96,6 +111,29 @@ async function halt() {
     const outcome = (await fetch(url)).headers.get("upstream-outcome")
     checks.equal("and says what ended it", outcome, "server-stopped")
   }
+}
+
+/** The examples of the documentation. */
+async function documented() {
+  const [format] = FORMATS
+  const target = `${upstream.url}${format.path}`
+  const { url } = await begin(server.url, target)
+  const shown = []
+  await examples.client(url, (bytes) => shown.push(bytes))
+  checks.same("the documented reader with the client", Buffer.concat(shown), format.body)
+  let resumed = await collect(examples.resume(url), 2)
+  const { offset } = resumed.at(-1)
+  resumed = [...resumed, ...(await collect(examples.resume(url, offset)))]
+  checks.same("the documented reader with fetch, twice", Buffer.concat(resumed.map(({ bytes }) => bytes)), format.body)
+  checks.equal("it knows the outcome", resumed.at(-1).outcome, "complete")
+  const durable = examples.durableFetch(SECRET, server.url)
+  checks.equal("the documented fetch in the SDK", (await answer(model(format, upstream.url, durable))).text, TEXT)
+}
+
+async function collect(pages, pagesMax = Infinity) {
+  const collected = []
+  for await (const page of pages) if (collected.push(page) >= pagesMax) break
+  return collected
 }
 
 async function timeLimit() {

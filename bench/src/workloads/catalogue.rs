@@ -47,7 +47,8 @@ const MIB: u64 = 1 << 20;
 
 /// All workloads, in the order of the report.
 pub(crate) fn catalogue(size: Size) -> Vec<Workload> {
-    [appends(size), latencies(size), reads(size), footprints(size), sessions::catalogue(size)].concat()
+    [appends(size), latencies(size), reads(size), footprints(size), vec![proxied(size)], sessions::catalogue(size)]
+        .concat()
 }
 
 fn appends(size: Size) -> Vec<Workload> {
@@ -162,6 +163,12 @@ fn footprints(size: Size) -> Vec<Workload> {
         wide,
         both(format!("memory: 8 readers of {} MiB", history / MIB), Plan::ReadersMemory { bytes: history, readers: 8 }),
     ]
+}
+
+fn proxied(size: Size) -> Workload {
+    let responses = size.of(500);
+    let name = format!("proxy: {responses} responses of 50 tokens/s");
+    Workload { name, servers: Servers::HeadwaterOnly, plan: Plan::Proxy { responses } }
 }
 
 fn both(name: String, plan: Plan) -> Workload {

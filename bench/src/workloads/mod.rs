@@ -11,6 +11,7 @@ mod fan_out;
 mod half_load;
 mod mixed;
 mod outcome;
+mod proxy;
 mod resident;
 mod restart;
 mod sessions;
@@ -56,6 +57,7 @@ pub(crate) enum Plan {
     Restart { streams: usize, official_streams: usize },
     Idle { streams: usize, official_streams: usize },
     Written { streams: usize, bytes: u64 },
+    Proxy { responses: usize },
     Sessions(sessions::SessionPlan),
 }
 
@@ -124,6 +126,7 @@ impl Workload {
                 resident::run(trial, trial.streams(*streams, *official_streams)).await
             }
             Plan::Written { streams, bytes } => written::run(trial, *streams, *bytes).await,
+            Plan::Proxy { responses } => proxy::run(trial, *responses).await,
             Plan::Sessions(plan) => plan.run(trial).await,
         }
     }

@@ -17,6 +17,8 @@ pub(crate) struct Banner {
     pub(crate) sessions: Option<String>,
     /// URL of the console; `None` when it is switched off.
     pub(crate) console: Option<String>,
+    /// The durable proxy; `None` when it is switched off.
+    pub(crate) proxy: Option<MountedProxy>,
     /// `None` for the memory store.
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) durability: Durability,
@@ -25,6 +27,13 @@ pub(crate) struct Banner {
     pub(crate) read_only: Option<String>,
     /// Whether other machines can reach the server.
     pub(crate) is_exposed: bool,
+}
+
+/// Where the proxy is, and how much it may call.
+#[derive(Debug, Clone)]
+pub(crate) struct MountedProxy {
+    pub(crate) url: String,
+    pub(crate) patterns: usize,
 }
 
 /// What the store found.
@@ -64,6 +73,9 @@ impl Banner {
         ];
         lines.extend(self.console.as_ref().map(|url| format!("  console    {url}")));
         lines.extend(self.session_to_try().map(|command| format!("  session    {command}")));
+        if let Some(MountedProxy { url, patterns }) = &self.proxy {
+            lines.push(format!("  proxy      {url}, to {} of --proxy-allow", counted(*patterns as u64, "pattern")));
+        }
         lines.push(format!("  try        {}", self.command_to_try()));
         lines.extend(self.warnings().map(|warning| format!("  warning    {warning}")));
         lines.join("\n")
@@ -84,6 +96,7 @@ impl Banner {
             r#try = self.command_to_try(),
             session = self.session_to_try(),
             console = self.console,
+            proxy = self.proxy.as_ref().map(|proxy| proxy.url.as_str()),
             "ready"
         );
     }

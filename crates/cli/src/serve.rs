@@ -18,7 +18,7 @@ use headwater_streams::{Durability, Engine, Store, StoreError, SystemClock};
 
 use tokio::sync::oneshot;
 
-use crate::banner::{Banner, Recovered};
+use crate::banner::{Banner, MountedProxy, Recovered};
 use crate::failure::Failure;
 use crate::logging;
 use crate::settings::{Config, Problem};
@@ -123,8 +123,8 @@ async fn run<S: Store>(store: S, config: &Config, found: Found, ready: Ready) ->
     if let Some(mirrors) = &mirrors {
         server = server.with_mirrors(mirrors.clone());
     }
-    let has_sessions = sessions.is_some();
-    banner(server.local_addr(), config, has_sessions, found).announce(logging::form(config));
+    let mounted = (sessions.is_some(), proxy.as_ref());
+    banner(server.local_addr(), config, mounted, found).announce(logging::form(config));
     // Nobody may want to know.
     ready.send(server.local_addr()).ok();
     let ended = server
@@ -227,12 +227,19 @@ async fn close<S: Store>(engine: &Engine<S>) -> Result<(), Failure> {
         .map_err(|error| Failure::Other(format!("the store did not close in order: {error}; {told}")))
 }
 
-fn banner(address: SocketAddr, config: &Config, has_sessions: bool, found: Found) -> Banner {
+fn banner<S: Store>(
+    address: SocketAddr,
+    config: &Config,
+    (has_sessions, proxy): (bool, Option<&Proxy<S>>),
+    found: Found,
+) -> Banner {
     let root = config.text("root").trim_end_matches('/');
     Banner {
         url: format!("http://{address}{root}"),
         sessions: has_sessions.then(|| format!("http://{address}/api/sessions")),
         console: (config.text("console") == "on").then(|| format!("http://{address}/console/")),
+        proxy: proxy
+            .map(|proxy| MountedProxy { url: format!("http://{address}/v1/proxy"), patterns: proxy.allowlist().len() }),
         data_dir: found.data_dir,
         durability: config.durability(),
         recovered: found.recovered,

@@ -1,7 +1,11 @@
 //! The examples of the documentation, run against a server.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 mod support;
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -44,4 +48,53 @@ fn the_examples_of_sessions_answer_as_they_say() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(said.lines().collect::<Vec<_>>(), announced(&script));
     assert!(said.lines().count() > 20);
+}
+
+/// A provider that answers everything with a recorded response.
+fn provider() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let mut asked = [0; 4096];
+            assert!(socket.read(&mut asked).unwrap() > 0);
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+            // Who only looks at the beginning leaves early.
+            socket.write_all(&[head.as_bytes(), RECORDED].concat()).ok();
+        }
+    });
+    address
+}
+
+const RECORDED: &[u8] = include_bytes!("../../../fixtures/proxy/openai-chat.sse");
+const SAID: &str = include_str!("../../../fixtures/proxy/message.txt");
+
+#[test]
+fn the_examples_of_the_proxy_lead_to_the_response_and_into_the_session() {
+    const SECRET: &str = "the-secret-of-these-tests";
+    let page = script("proxy.md");
+    // The server is there already, with the pattern that the page gives it.
+    let served = page.lines().find(|line| line.contains("headwater serve")).expect("the page starts a server");
+    let pattern = served.split('\'').nth(1).expect("a pattern in quotes");
+    let provider = format!("http://{}", provider());
+    let allowed = pattern.replace("https://api.openai.com", &provider);
+    let options = ["serve", "--store", "memory", "--proxy-allow", &allowed];
+    let server = Serving::start(headwater().args(options).env("HEADWATER_PROXY_SECRET", SECRET));
+    let page = page.replace("https://api.openai.com", &provider).replace("127.0.0.1:4437", &server.address);
+    let after = format!(
+        "command curl -s \"$url&offset=-1\"; echo; command curl -s http://{}/api/sessions/$SESSION/messages",
+        server.address
+    );
+    let script = format!("{CURL}headwater() {{ :; }}\n{page}{after}");
+    let mut bash = Command::new("bash");
+    bash.args(["-euo", "pipefail", "-c", &script]).env("SECRET", SECRET).env("OPENAI_API_KEY", "a-key");
+    let output = bash.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = stdout(&output);
+    let (statuses, rest) = said.split_at(said.find("data:").expect("the response is read"));
+    assert_eq!(statuses.lines().collect::<Vec<_>>(), announced(&page));
+    let (bytes, messages) = rest.split_at(RECORDED.len());
+    assert_eq!(bytes.as_bytes(), RECORDED);
+    let messages: serde_json::Value = serde_json::from_str(messages.trim()).unwrap();
+    assert_eq!(messages["data"]["messages"][0]["text"], SAID.trim_end(), "{messages}");
 }

@@ -3,7 +3,6 @@
 
 mod support;
 
-use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -11,7 +10,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use support::{Serving, code, headwater, run, stderr, stdout};
+use support::{Serving, ask, code, headwater, run, stderr, stdout};
 
 const SECRET: &str = "the-secret-of-these-tests";
 const OTHER: &str = "another-secret-of-these-tests";
@@ -71,53 +70,6 @@ fn said(bytes: usize) -> Vec<u8> {
     }
     said.truncate(bytes);
     said
-}
-
-struct Answer {
-    status: u16,
-    headers: HashMap<String, String>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(String::as_str)
-    }
-}
-
-/// One request on a connection of its own; `None` when the server goes away meanwhile.
-fn ask(address: &str, method: &str, target: &str, headers: &str) -> Option<Answer> {
-    let mut socket = TcpStream::connect(address).ok()?;
-    let request = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n");
-    socket.write_all(request.as_bytes()).ok()?;
-    let mut answer = Vec::new();
-    socket.read_to_end(&mut answer).ok()?;
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-    let mut lines = head.split("\r\n");
-    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
-    let headers: HashMap<String, String> = lines.filter_map(header).collect();
-    let body = answer[end + 4..].to_vec();
-    if headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked") {
-        return Some(Answer { status, headers, body: joined(&body)? });
-    }
-    let announced = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
-    (body.len() == announced).then_some(Answer { status, headers, body })
-}
-
-/// A chunked body; `None` when its end is missing.
-fn joined(mut chunked: &[u8]) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let end = chunked.windows(2).position(|window| window == b"\r\n")?;
-        let length = usize::from_str_radix(std::str::from_utf8(&chunked[..end]).ok()?, 16).ok()?;
-        if length == 0 {
-            return Some(body);
-        }
-        body.extend_from_slice(chunked.get(end + 2..end + 2 + length)?);
-        chunked = chunked.get(end + 2 + length + 2..)?;
-    }
 }
 
 /// Asks for a generation: path and query of its signed URL.
@@ -316,6 +268,19 @@ fn a_url_signed_by_hand_is_accepted() {
     assert_eq!(ask(&server.address, "GET", path, "").unwrap().status, 200);
     assert_eq!(code(&run(headwater().args(["proxy-url", id]))), 2, "there is no secret");
     assert_eq!(code(&run(headwater().args(["proxy-url", "x", "--proxy-secret", SECRET]))), 2);
+}
+
+#[test]
+fn a_start_says_where_the_proxy_is_and_whether_it_may_call_anybody() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Serving::start(&mut proxying(dir.path(), &[SECRET]));
+    let line = format!("  proxy      http://{}/v1/proxy, to 1 pattern of --proxy-allow", server.address);
+    assert!(server.banner.contains(&line), "{}", server.banner);
+    assert!(!server.banner.contains("warning") && !server.banner.contains(SECRET), "{}", server.banner);
+    let idle = Serving::start(headwater().args(["serve", "--store", "memory", "--proxy-secret", SECRET]));
+    assert!(idle.banner.contains("warning: the proxy refuses every URL"), "{}", idle.banner);
+    let without = Serving::start(headwater().args(["serve", "--store", "memory"]));
+    assert!(!without.banner.contains("proxy"), "{}", without.banner);
 }
 
 #[test]

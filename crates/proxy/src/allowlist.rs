@@ -76,6 +76,11 @@ impl Allowlist {
         Self(patterns)
     }
 
+    /// How many patterns there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The URL to call, or why not.
     pub fn check(&self, text: &str) -> Result<Url, NotAllowed> {
         let url = Url::parse(text).map_err(|_| NotAllowed::NotHttp)?;

@@ -31,6 +31,6 @@ pub use limits::ProxyLimits;
 pub use outcome::Outcome;
 pub use record::Record;
 pub use request::{Companion, RequestRefused, UpstreamRequest};
-pub use resolver::PrivateHosts;
+pub use resolver::{Lookup, Names, PrivateHosts, SystemNames};
 pub use secrets::{InvalidSecret, Secrets, SignatureRefused};
 pub use service::{CreateError, Figures, Proxy, ProxyConfig, Started};

@@ -2,7 +2,10 @@
 //! meaning between the check and the connection.
 
 use std::error::Error;
+use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use headwater_protocol::is_public_address;
@@ -10,6 +13,26 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
 
 use crate::allowlist::Allowlist;
+
+/// Addresses that are being looked up.
+pub type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// What turns names into addresses. Ports do not matter.
+pub trait Names: fmt::Debug + Send + Sync {
+    /// All addresses that a name stands for at this moment.
+    fn look_up(&self, name: &str) -> Lookup;
+}
+
+/// The system's resolver.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemNames;
+
+impl Names for SystemNames {
+    fn look_up(&self, name: &str) -> Lookup {
+        let name = name.to_owned();
+        Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) })
+    }
+}
 
 /// Names that may stand for private, local and reserved addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +53,7 @@ impl PrivateHosts {
 pub(crate) struct Resolver {
     allowlist: Arc<Allowlist>,
     private: Arc<PrivateHosts>,
+    names: Arc<dyn Names>,
 }
 
 /// A name stands for an address that may not be called.
@@ -38,8 +62,8 @@ pub(crate) struct Resolver {
 pub(crate) struct NotPublic;
 
 impl Resolver {
-    pub(crate) fn new(allowlist: Arc<Allowlist>, private: PrivateHosts) -> Self {
-        Self { allowlist, private: Arc::new(private) }
+    pub(crate) fn new(allowlist: Arc<Allowlist>, private: PrivateHosts, names: Arc<dyn Names>) -> Self {
+        Self { allowlist, private: Arc::new(private), names }
     }
 
     /// All that a name stands for must be allowed: one that mixes is up to something.
@@ -57,7 +81,7 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let resolver = self.clone();
         Box::pin(async move {
-            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let addresses = resolver.names.look_up(name.as_str()).await?;
             resolver.check(name.as_str(), &addresses)?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
@@ -83,7 +107,7 @@ mod tests {
     fn resolver(patterns: &[&str], private: &[&str]) -> Resolver {
         let patterns = patterns.iter().map(|pattern| pattern.parse().unwrap()).collect();
         let private = PrivateHosts::new(private.iter().map(|name| (*name).to_owned()));
-        Resolver::new(Arc::new(Allowlist::new(patterns)), private)
+        Resolver::new(Arc::new(Allowlist::new(patterns)), private, Arc::new(SystemNames))
     }
 
     fn stands_for(texts: &[&str]) -> Vec<SocketAddr> {

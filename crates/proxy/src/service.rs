@@ -25,7 +25,7 @@ use crate::pipe::{Piped, pipe};
 use crate::record::{self, Record};
 use crate::recovery::recover;
 use crate::request::{Companion, UpstreamRequest};
-use crate::resolver::{PrivateHosts, Resolver};
+use crate::resolver::{Names, PrivateHosts, Resolver, SystemNames};
 use crate::running::{Place, Running};
 use crate::secrets::Secrets;
 use crate::sweep::sweep;
@@ -105,12 +105,17 @@ impl<S: Store> Proxy<S> {
     /// Closes what the last run left unfinished, and is ready then. Must be called on the runtime that outlives the
     /// server.
     pub async fn open(engine: Engine<S>, config: ProxyConfig) -> Result<Self, EngineError> {
+        Self::open_with(engine, config, Arc::new(SystemNames)).await
+    }
+
+    /// The same with another resolver than the system's.
+    pub async fn open_with(engine: Engine<S>, config: ProxyConfig, names: Arc<dyn Names>) -> Result<Self, EngineError> {
         recover(&engine).await?;
         // No response outlives its stream.
         let total_timeout = config.limits.total_timeout.min(config.limits.lifetime);
         let limits = Arc::new(ProxyLimits { total_timeout, ..config.limits });
         let allowlist = Arc::new(config.allowlist);
-        let resolver = Resolver::new(allowlist.clone(), config.private_hosts);
+        let resolver = Resolver::new(allowlist.clone(), config.private_hosts, names);
         let inner = Inner {
             sweeper: tokio::spawn(keep_swept(engine.clone())),
             engine,

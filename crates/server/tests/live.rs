@@ -148,6 +148,8 @@ fn sse_ends_with_the_stream() {
     live.expect();
     server.send("POST", &stream("s"), &[("content-type", "text/plain"), ("stream-closed", "true")], "end");
     assert_eq!(live.expect(), data("end"));
+    let up_to_date = live.expect().control();
+    assert_eq!((up_to_date["upToDate"].as_bool(), up_to_date.get("streamClosed")), (Some(true), None));
     let mut late = Events::open(&server, "s?offset=now&live=sse");
     for events in [&mut live, &mut late] {
         let control = events.expect().control();
@@ -217,6 +219,7 @@ fn half_a_character_is_told_when_nothing_can_complete_it() {
     assert_eq!(control["streamNextOffset"], "0000000000000000_0000000000000000");
     server.close("s");
     assert_eq!(events.expect(), data("\u{fffd}"));
+    events.expect().control();
     let control = events.expect().control();
     assert_eq!(
         (control["streamNextOffset"].as_str(), control["streamClosed"].as_bool()),

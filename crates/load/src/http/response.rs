@@ -18,6 +18,8 @@ pub struct Head {
     pub body: Body,
     pub next_offset: Option<String>,
     pub cursor: Option<String>,
+    /// Where something that was made can be found.
+    pub location: Option<String>,
     pub up_to_date: bool,
     pub closed: bool,
     /// Whether another request may follow on the connection.
@@ -63,8 +65,8 @@ impl Head {
     }
 
     fn new(status: u16) -> Head {
-        let (next_offset, cursor, body) = (None, None, Body::UntilClose);
-        Head { status, body, next_offset, cursor, up_to_date: false, closed: false, keep_alive: true }
+        let (next_offset, cursor, location, body) = (None, None, None, Body::UntilClose);
+        Head { status, body, next_offset, cursor, location, up_to_date: false, closed: false, keep_alive: true }
     }
 
     fn note(&mut self, header: &Header<'_>) -> io::Result<()> {
@@ -76,6 +78,7 @@ impl Head {
             }
             17 if is("transfer-encoding") && self.body != Body::Done => self.body = Body::ChunkSize,
             18 if is("stream-next-offset") => self.next_offset = Some(text(header)?.to_owned()),
+            8 if is("location") => self.location = Some(text(header)?.to_owned()),
             13 if is("stream-cursor") => self.cursor = Some(text(header)?.to_owned()),
             13 if is("stream-closed") => self.closed = true,
             10 if is("connection") => self.keep_alive = !header.value.eq_ignore_ascii_case(b"close"),

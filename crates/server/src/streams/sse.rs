@@ -189,9 +189,14 @@ impl<S: Store> SseBody<S> {
             return None;
         }
         let told = Offset::new(batch.next.get() - self.held.len() as u64);
-        let control = self.control(told, batch.up_to_date, batch.closed);
         self.edge.metrics.read(batch.bytes.len() as u64);
-        let Some(data) = data else { return Some(control) };
+        let Some(data) = data else { return Some(self.control(told, batch.up_to_date, batch.closed)) };
+        // That the stream is closed comes in a control event of its own. The official client reads one event ahead of what
+        // it hands on, and gives up what it holds as soon as it has read of the closure.
+        let mut control = self.control(told, batch.up_to_date, false);
+        if batch.closed {
+            control = joined(&control, &self.control(told, batch.up_to_date, true));
+        }
         if data.len() > SSE_JOINED_BYTES_MAX {
             self.control = Some(control);
             return Some(data);

@@ -38,6 +38,13 @@ fn a_response_without_a_body_closes_its_stream() {
 }
 
 #[test]
+fn trailers_end_a_response_and_are_no_part_of_it() {
+    let answer =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-After\r\n\r\n3\r\nall\r\n0\r\nX-After: 1\r\n\r\n";
+    assert_eq!(outcome(&server(), &Upstream::says(answer)), (b"all".into(), "complete".into()));
+}
+
+#[test]
 fn a_response_that_breaks_off_is_told_from_a_whole_one() {
     let server = server();
     for answer in [

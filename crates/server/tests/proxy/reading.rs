@@ -78,6 +78,7 @@ fn a_live_reader_is_told_that_its_text_is_base64() {
     let mut events = Events::on(connection, head);
     let data = events.expect().data.replace('\n', "");
     assert_eq!(STANDARD.decode(data).unwrap(), TRICKY);
+    assert_eq!(events.expect().control()["upToDate"], true);
     let control = events.expect().control();
     assert_eq!(control["streamClosed"], true);
     assert_eq!(events.next(), None);
