@@ -13,6 +13,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use rust_embed::{Embed, EmbeddedFile};
 use serde::Serialize;
+use tower_http::compression::CompressionLayer;
 
 use crate::config::ServerConfig;
 use crate::problem::{Code, Problem};
@@ -78,6 +79,7 @@ pub(crate) fn router(config: &ServerConfig, has_sessions: bool) -> Router {
         )
         .route("/console/", get(answer))
         .route("/console/{*path}", get(answer))
+        .layer(CompressionLayer::new())
 }
 
 /// Browsers are led to the console; programs learn that nothing is here.
@@ -105,7 +107,8 @@ fn serve(name: &str, file: &EmbeddedFile, asked: &HeaderMap) -> Response {
     let lifetime = if name.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let headers = [
         (CACHE_CONTROL, HeaderValue::from_static(lifetime)),
-        (ETAG, HeaderValue::try_from(&tag).expect("hexadecimal digits in quotes are visible ASCII")),
+        // Weak, because it is the same for the file and for its compressed form.
+        (ETAG, HeaderValue::try_from(format!("W/{tag}")).expect("hexadecimal digits in quotes are visible ASCII")),
         (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
         (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];

@@ -199,9 +199,10 @@ fn a_stop_lets_a_request_in_flight_finish() {
     let mut server = TestServer::start();
     server.put("s", "text/plain", "");
     let mut connection = server.connect();
-    connection
-        .write(b"POST /v1/stream/s HTTP/1.1\r\nhost: t\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\nabc");
-    // Its head is read once another request on the same worker count has been answered.
+    connection.write(b"POST /v1/stream/s HTTP/1.1\r\nhost: t\r\ncontent-type: text/plain\r\nexpect: 100-continue\r\ncontent-length: 6\r\n\r\n");
+    // Its head has been read, or this would not come.
+    assert_eq!(connection.head().status, 100);
+    connection.write(b"abc");
     let mut other = server.connect();
     other.request("GET", "/healthz", &[], "");
     server.begin_stop();

@@ -83,8 +83,22 @@ fn assets_are_kept_for_ever_and_pages_are_asked_for_again() {
         assert_eq!(answer.header("cache-control"), Some("public, max-age=31536000, immutable"));
     }
     let tag = ask(&server, "/console/").header("etag").unwrap().to_owned();
-    let again = server.send("GET", "/console/", &[("if-none-match", &format!("\"x\", W/{tag}"))], "");
+    let again = server.send("GET", "/console/", &[("if-none-match", &format!("\"x\", {tag}"))], "");
     assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, Some(tag.as_str())));
+}
+
+#[test]
+fn whoever_takes_gzip_gets_a_fraction_of_the_bytes() {
+    let server = TestServer::start();
+    let script = asset(&server, ".js");
+    let plain = ask(&server, &script);
+    assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, Some("accept-encoding")));
+    let packed = server.send("GET", &script, &[("accept-encoding", "gzip, br")], "");
+    assert_eq!((packed.header("content-encoding"), packed.header("etag")), (Some("gzip"), plain.header("etag")));
+    assert!(packed.body.len() * 2 < plain.body.len(), "{} of {} bytes", packed.body.len(), plain.body.len());
+    // The last four bytes of gzip tell how long the content is (RFC 1952, section 2.3.1).
+    let (_, length) = packed.body.split_last_chunk::<4>().unwrap();
+    assert_eq!(u32::from_le_bytes(*length) as usize, plain.body.len());
 }
 
 #[test]
