@@ -27,6 +27,8 @@ use upstream::Upstream;
 /// The batch window of the proxy and ten milliseconds more, in microseconds.
 const P99_MAX: f64 = 60_000.0;
 const RESPONSE_BYTES_MAX: f64 = 64.0 * 1024.0;
+/// Recent words of all responses that the server keeps in memory: a cache, and not what a response needs.
+const TAIL_CACHE: &str = "4MiB";
 /// How long the last words may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -48,7 +50,7 @@ struct Heard {
 }
 
 pub(crate) async fn run(trial: &mut Trial<'_>, responses: usize) -> io::Result<Vec<Metric>> {
-    let options = ["--proxy-secret", SECRET, "--proxy-allow", "http://127.0.0.1:*/**"];
+    let options = ["--proxy-secret", SECRET, "--proxy-allow", "http://127.0.0.1:*/**", "--tail-cache-max", TAIL_CACHE];
     let server = trial.launch.start_with(trial.data_dir, &options).await?;
     let durable = hear(trial, responses, &Between::Durable(&server)).await?;
     server.terminate().await?;
