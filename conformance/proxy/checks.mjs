@@ -1,29 +1,12 @@
-/** What is checked, counted and reported. */
-export class Checks {
-  #passed = 0
-  #failed = 0
+/** What is checked of bytes and texts. */
+import { Checks } from "../checks.mjs"
 
-  check(name, holds, detail = "") {
-    if (holds) this.#passed += 1
-    else this.#failed += 1
-    console.log(`${holds ? "ok" : "FAILED"}: ${name}${holds || !detail ? "" : `\n  ${detail}`}`)
-  }
-
+export class ResponseChecks extends Checks {
   same(name, seen, expected) {
     this.check(name, Buffer.compare(seen, expected) === 0, `${seen.length} of ${expected.length} bytes, or other ones`)
   }
 
   equal(name, seen, expected) {
     this.check(name, seen === expected, `${JSON.stringify(seen)} instead of ${JSON.stringify(expected)}`)
-  }
-
-  fail(name, error) {
-    this.check(name, false, error.stack ?? String(error))
-  }
-
-  /** Prints the count; answers the exit code. */
-  report() {
-    console.log(`${this.#passed} passed, ${this.#failed} failed`)
-    return this.#failed === 0 && this.#passed > 0 ? 0 : 1
   }
 }

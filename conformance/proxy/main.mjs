@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from "node:util"
 import { Headwater } from "../sessions/headwater.mjs"
 import { answer, Chat, model, textOf } from "./chat.mjs"
-import { Checks } from "./checks.mjs"
+import { ResponseChecks } from "./checks.mjs"
 import { examples } from "./documentation.mjs"
 import { begin, durableFetch, read, readSome, SECRET, storedFetch } from "./generation.mjs"
 import { FORMATS, TEXT, Upstream } from "./upstream.mjs"
@@ -15,7 +15,7 @@ const TIME_LIMIT_MS = 120_000
 const READERS = 60
 const LIVE_MODES = ["long-poll", "sse"]
 
-const checks = new Checks()
+const checks = new ResponseChecks()
 const upstream = await Upstream.start()
 const server = await Headwater.start("--proxy-secret", SECRET, "--proxy-allow", `${upstream.url}/v1/**`)
 try {

@@ -1,5 +1,6 @@
-/** What is checked, counted and reported. */
+/** What is checked of a session and its viewers. */
 import { isDeepStrictEqual } from "node:util"
+import { Checks } from "../checks.mjs"
 import { call, Session } from "./session.mjs"
 import { open, presenceSchema, sessionSchema } from "./viewer.mjs"
 
@@ -7,20 +8,7 @@ import { open, presenceSchema, sessionSchema } from "./viewer.mjs"
 const SEEN_WITHIN_MS = 5_000
 const LOOK_MS = 20
 
-export class Checks {
-  #passed = 0
-  #failed = 0
-
-  check(name, holds, detail = "") {
-    if (holds) this.#passed += 1
-    else this.#failed += 1
-    console.log(`${holds ? "ok" : "FAILED"}: ${name}${holds || !detail ? "" : `\n  ${detail}`}`)
-  }
-
-  fail(name, error) {
-    this.check(name, false, error.stack ?? String(error))
-  }
-
+export class SessionChecks extends Checks {
   /** That the viewer comes to show exactly the session's rows and texts. */
   async sees(name, viewer, session) {
     let difference
@@ -49,12 +37,6 @@ export class Checks {
     const holds = await eventually(() => isDeepStrictEqual(texts().toSorted(), sessions.map(({ id }) => id).toSorted()))
     db.close()
     this.check(name, holds, `texts: ${texts()}`)
-  }
-
-  /** Prints the count; answers the exit code. */
-  report() {
-    console.log(`${this.#passed} passed, ${this.#failed} failed`)
-    return this.#failed === 0 && this.#passed > 0 ? 0 : 1
   }
 }
 

@@ -3,7 +3,7 @@
  * and SSE, live and across a restart of the server.
  */
 import { Headwater } from "./headwater.mjs"
-import { Checks } from "./checks.mjs"
+import { SessionChecks } from "./checks.mjs"
 import { Session } from "./session.mjs"
 import { Viewer } from "./viewer.mjs"
 
@@ -11,7 +11,7 @@ const TIME_LIMIT_MS = 120_000
 const LIVE_MODES = ["long-poll", "sse"]
 const VIEWS = ["log", "snapshot"]
 
-const checks = new Checks()
+const checks = new SessionChecks()
 const server = await Headwater.start()
 try {
   await Promise.race([run(), timeLimit()])

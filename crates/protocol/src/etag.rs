@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::Offset;
 
-/// A strong entity tag that names one page of one incarnation of a stream, quotes included.
+/// A strong entity tag that names one page of one incarnation of a stream, or one document, quotes included.
 ///
 /// Bytes at an offset never change, so the incarnation and the range name the content; closure is part of the tag because
 /// a cached page must not hide it.
@@ -17,6 +17,12 @@ impl ETag {
     pub fn new(stream_id: u64, start: Offset, next: Offset, closed: bool) -> Self {
         let mark = if closed { ":c" } else { "" };
         Self(format!("\"{stream_id:x}:{}:{}{mark}\"", start.get(), next.get()))
+    }
+
+    /// The tag of a document, by a digest of its content.
+    pub fn of_digest(digest: &[u8]) -> Self {
+        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("\"{digits}\""))
     }
 
     /// The header's value.

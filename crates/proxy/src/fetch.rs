@@ -3,15 +3,13 @@
 //! Redirects are never followed, no proxy of the environment is asked, nothing is decoded: each of these would lead past
 //! the check of the address, or change the bytes.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Response};
+use reqwest::{Client, Response};
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -19,6 +17,7 @@ use crate::limits::{
     CONNECT_TIMEOUT, ERROR_BODY_BYTES_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_STREAM_WINDOW_BYTES,
     IDLE_CONNECTION_TIMEOUT, IDLE_CONNECTIONS_MAX, ProxyLimits,
 };
+use crate::outbound::{self, chain};
 use crate::request::UpstreamRequest;
 use crate::resolver::{Resolver, was_refused};
 
@@ -122,16 +121,11 @@ fn head_bytes(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
 }
 
-/// One client for all upstreams. It trusts the system's certificate authorities.
+/// One client for all upstreams.
 fn client(resolver: &Resolver, limits: &ProxyLimits) -> Client {
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        tracing::debug!("a TLS provider is installed already");
-    }
     let header_list_bytes_max = u32::try_from(limits.response_head_bytes_max).unwrap_or(u32::MAX);
-    let builder = || -> ClientBuilder {
-        Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
+    outbound::client("upstreams", |builder| {
+        builder
             .referer(false)
             .dns_resolver(resolver.clone())
             .connect_timeout(CONNECT_TIMEOUT.min(limits.head_timeout))
@@ -140,20 +134,5 @@ fn client(resolver: &Resolver, limits: &ProxyLimits) -> Client {
             .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
             .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
             .http2_max_header_list_size(header_list_bytes_max)
-    };
-    builder().build().unwrap_or_else(|error| {
-        tracing::warn!(cause = chain(&error), "no certificate authorities: upstreams over https will fail");
-        builder().tls_certs_only([]).build().expect("a client that trusts nobody needs nothing from the system")
     })
-}
-
-/// An error with its causes: the outermost alone rarely says what went wrong.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

@@ -23,6 +23,7 @@ mod service;
 mod sweep;
 
 pub mod limits;
+pub mod outbound;
 
 pub use allowlist::{Allowlist, InvalidPattern, NotAllowed, UrlPattern};
 pub use fetch::{FetchError, UpstreamAnswer};

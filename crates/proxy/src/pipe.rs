@@ -116,7 +116,7 @@ impl<S: Store> Pipe<'_, S> {
                     }
                 }
                 Event::Chunk(Err(error)) => {
-                    let cause = crate::fetch::chain(&error.without_url());
+                    let cause = crate::outbound::chain(&error.without_url());
                     tracing::info!(%generation.id, cause, "an upstream's response broke off");
                     return Ok(Outcome::Cut);
                 }

@@ -7,6 +7,7 @@
 use axum::Router;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use headwater_protocol::{ETag, if_none_match};
 use http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
 };
@@ -16,8 +17,7 @@ use serde::Serialize;
 use tower_http::compression::CompressionLayer;
 
 use crate::config::ServerConfig;
-use crate::problem::{Code, Problem};
-use crate::router::problem;
+use crate::router::{nothing_here, problem};
 
 const CONSOLE: &str = "/console";
 const INDEX: &str = "index.html";
@@ -65,7 +65,7 @@ pub(crate) fn router(config: &ServerConfig, has_sessions: bool) -> Router {
         .route(
             "/",
             get(|headers: HeaderMap| async move { lead(&headers, format!("{CONSOLE}/")) })
-                .fallback(|| async { nothing_here() }),
+                .fallback(|| async { problem(nothing_here()) }),
         )
         // The URL of a session, as it is handed on to people.
         .route(
@@ -88,7 +88,7 @@ fn lead(headers: &HeaderMap, to: String) -> Response {
         let vary = [(http::header::VARY, "accept"), (CACHE_CONTROL, "no-store")];
         (vary, Redirect::temporary(&to)).into_response()
     } else {
-        nothing_here()
+        problem(nothing_here())
     }
 }
 
@@ -98,12 +98,13 @@ async fn answer(uri: Uri, headers: HeaderMap) -> Response {
     let name = if PAGES.contains(&first) { INDEX } else { path };
     match Files::get(name) {
         Some(file) => serve(name, &file, &headers),
-        None => nothing_here(),
+        None => problem(nothing_here()),
     }
 }
 
 fn serve(name: &str, file: &EmbeddedFile, asked: &HeaderMap) -> Response {
-    let tag = entity_tag(file);
+    // Half of the digest is enough to tell two builds apart.
+    let tag = ETag::of_digest(&file.metadata.sha256_hash()[..16]);
     let lifetime = if name.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let headers = [
         (CACHE_CONTROL, HeaderValue::from_static(lifetime)),
@@ -112,18 +113,10 @@ fn serve(name: &str, file: &EmbeddedFile, asked: &HeaderMap) -> Response {
         (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
         (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
-    let known = asked.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if known.is_some_and(|tags| tags.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)) {
+    if if_none_match(asked.get_all(IF_NONE_MATCH).iter().map(HeaderValue::as_bytes), &tag) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     (headers, [(CONTENT_TYPE, content_type(name))], file.data.clone()).into_response()
-}
-
-/// Half of the digest is enough to tell two builds apart.
-fn entity_tag(file: &EmbeddedFile) -> String {
-    let digest = file.metadata.sha256_hash();
-    let digits: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digits}\"")
 }
 
 fn content_type(name: &str) -> &'static str {
@@ -137,10 +130,6 @@ fn content_type(name: &str) -> &'static str {
         "woff2" => "font/woff2",
         _ => "application/octet-stream",
     }
-}
-
-fn nothing_here() -> Response {
-    problem(Problem::new(Code::NotFound, "nothing lives at this URL"))
 }
 
 #[cfg(test)]

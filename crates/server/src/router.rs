@@ -38,7 +38,8 @@ pub(crate) fn control<S: Store>(
         })
 }
 
-fn nothing_here() -> Problem {
+/// A refusal where there is neither a stream nor anything else.
+pub(crate) fn nothing_here() -> Problem {
     Problem::new(Code::NotFound, "nothing lives at this URL")
 }
 

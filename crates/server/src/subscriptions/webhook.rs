@@ -1,13 +1,12 @@
 //! Sends webhooks: signed, bounded in time and size, and never anywhere but where they may go.
 
-use std::error::Error;
 use std::sync::Arc;
 
 use headwater_protocol::subscription::{WakeNotification, WebhookAnswer};
+use headwater_proxy::outbound::{self, chain};
 use headwater_streams::subscriptions::{SendFuture, WebhookDelivery, WebhookSender};
 use http::header::CONTENT_TYPE;
-use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Response};
+use reqwest::{Client, Response};
 
 use super::Urls;
 use super::keys::Keys;
@@ -91,35 +90,14 @@ async fn answer(mut response: Response) -> WebhookAnswer {
     WebhookAnswer::from_body(&body)
 }
 
-/// One client for all receivers. It trusts the system's certificate authorities, asks no proxy and follows no redirect:
-/// either would lead past the check of the address.
+/// One client for all receivers.
 fn client(targets: &Targets) -> Client {
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        tracing::debug!("a TLS provider is installed already");
-    }
-    let builder = || -> ClientBuilder {
-        Client::builder()
+    outbound::client("webhooks", |builder| {
+        builder
             .user_agent(concat!("headwater/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .no_proxy()
             .dns_resolver(targets.clone())
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-    };
-    builder().build().unwrap_or_else(|error| {
-        tracing::warn!(cause = chain(&error), "no certificate authorities: webhooks over https will fail");
-        builder().tls_certs_only([]).build().expect("a client that trusts nobody needs nothing from the system")
     })
-}
-
-/// An error with its causes: the outermost alone rarely says what went wrong.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }
